@@ -120,10 +120,10 @@ async def _opened(
             folder,
             sessions,
             publisher,
+            rollouts,
             clock,
             settings,
             entropy,
-            rollouts=rollouts,
             urgent_priority=shared.priority,
         )
         port = await stack.enter_async_context(serving_urgent(services, tools.registry, tools.say))

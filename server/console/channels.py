@@ -61,7 +61,7 @@ async def load_values(visit: Visit) -> dict[str, Any]:
         "windows": _windows(changes),
         "may_roll_out": principal.is_allowed(Permission.ROLLOUT, codename),
         "may_halt": principal.is_allowed(Permission.HALT, codename),
-        "needs_approval": visit.services.require_rollouts().is_approval_needed(
+        "needs_approval": visit.services.rollouts.is_approval_needed(
             decode_channel(state.channel), Resume()
         ),
     }

@@ -20,13 +20,7 @@ from server.release.api.decode import (
     receive_body,
 )
 from server.release.api.idempotency import Answer, Request, answer_lost, read_key
-from server.release.api.operation import (
-    MATCH_REQUIRED,
-    Call,
-    Operation,
-    Reply,
-    Services,
-)
+from server.release.api.operation import Call, Operation, Reply, Services
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
 from server.release.api.status import ApiMetrics
 from server.release.auth.audit_log import describe as describe_entry
@@ -228,7 +222,8 @@ def _check_may_stop(principal: Principal, operation: Operation, path: Mapping[st
 def _check_if_match(request: web.BaseRequest) -> None:
     given: list[str] = request.headers.getall("If-Match", [])
     if len(given) != 1:
-        raise ProblemError(428, "match-required", MATCH_REQUIRED)
+        sentence = "This change needs If-Match with the ETag of the state that you saw."
+        raise ProblemError(428, "match-required", sentence)
     read_if_match(given[0])
 
 

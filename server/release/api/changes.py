@@ -37,8 +37,7 @@ async def _show_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
 
 async def _approve_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
     """Answer with an approved change, after carrying it out if it is due."""
-    rollouts = call.services.require_rollouts()
-    return Reply(await rollouts.complete(call.caller, call.path["change"]))
+    return Reply(await call.services.rollouts.complete(call.caller, call.path["change"]))
 
 
 @OPERATIONS.on("GET /changes", "List changes", query=ChangesQuery, response=Page[ChangeView])
@@ -47,7 +46,7 @@ async def list_changes(call: Call) -> Reply:
     query = call.query
     if query.channel:
         decode_channel(query.channel)
-    found = await call.services.require_rollouts().find(
+    found = await call.services.rollouts.find(
         state=query.state,
         channel=query.channel,
         codenames=call.caller.codenames,
@@ -60,7 +59,7 @@ async def list_changes(call: Call) -> Reply:
 @OPERATIONS.on("GET /changes/{change}", "Show a change", response=ChangeView)
 async def get_change(call: Call) -> Reply:
     """Return a change with its command and its result."""
-    change = await call.services.require_rollouts().get(call.path["change"])
+    change = await call.services.rollouts.get(call.path["change"])
     call.caller.check(Permission.READ, decode_channel(change.channel).codename)
     return Reply(change)
 
@@ -78,8 +77,7 @@ async def approve_change(call: Call) -> Reply:
 
     Check the state in the answer: it is `refused` if the change does not fit any more.
     """
-    rollouts = call.services.require_rollouts()
-    return Reply(await rollouts.approve(call.caller, call.path["change"]))
+    return Reply(await call.services.rollouts.approve(call.caller, call.path["change"]))
 
 
 @OPERATIONS.on(
@@ -94,7 +92,7 @@ async def approve_change(call: Call) -> Reply:
 )
 async def reject_change(call: Call) -> Reply:
     """Reject a change that waits for approval."""
-    rollouts = call.services.require_rollouts()
+    rollouts = call.services.rollouts
     return Reply(await rollouts.reject(call.caller, call.path["change"], call.body.reason))
 
 
@@ -112,5 +110,5 @@ async def reject_change(call: Call) -> Reply:
 )
 async def cancel_change(call: Call) -> Reply:
     """Cancel a change that has not begun: your own with `rollout`, any with `approve`."""
-    rollouts = call.services.require_rollouts()
+    rollouts = call.services.rollouts
     return Reply(await rollouts.cancel(call.caller, call.path["change"], call.body.reason))

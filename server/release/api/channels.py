@@ -1,7 +1,7 @@
 """Channels: their present offers, previews of what phones get, and rollout commands."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -19,13 +19,12 @@ from server.publisher.build_names import BuildName, BuildNames
 from server.publisher.published import Published
 from server.publisher.rollout import newest_counter
 from server.release import errors
-from server.release.api import PREFIX
 from server.release.api.operation import (
     BODY_LIMIT,
     URGENT_BODY_LIMIT,
     Call,
     Handler,
-    Operation,
+    Operations,
     Reply,
 )
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
@@ -54,7 +53,9 @@ from server.release.rollouts.signed import (
     propose_for_channel,
 )
 
-_PATH = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
+OPERATIONS = Operations(permission=Permission.READ)
+
+_PATH = "/channels/{codename}/{region}/{channel}"
 Permille = Annotated[int, msgspec.Meta(ge=0, le=1000, description="Of the fleet.")]
 
 
@@ -132,21 +133,54 @@ class CommandResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why the reason and note of a repeated halt or pause were not recorded; else empty."""
 
 
+async def _command_again(call: Call, entry: Mapping[str, Any]) -> Reply:
+    """Answer a recorded command, after completing it if a crash or failure interrupted it."""
+    identity = entry["detail"]["change"]
+    change = await call.services.rollouts.complete(call.caller, identity)
+    if change.state == State.REFUSED:
+        raise errors.ConflictError(f"change {change.id} is refused: {change.reason}")
+    after = await call.services.rollouts.view(decode_channel(change.channel))
+    state = _show(after, call.services.epoch())
+    return Reply(CommandResult(state, change, None), headers={"ETag": after.etag})
+
+
+def _command(
+    name: str, summary: str, request: type[msgspec.Struct]
+) -> Callable[[Handler], Handler]:
+    """Declare the decorated handler as the rollout command `name`."""
+    stops = name in {"halt", "pause"}
+    return OPERATIONS.on(
+        f"POST {_PATH}/{name}",
+        summary,
+        permission=Permission.HALT if name == "halt" else Permission.ROLLOUT,
+        request=request,
+        response=CommandResult,
+        again=_command_again,
+        limit=URGENT_BODY_LIMIT if stops else BODY_LIMIT,
+        if_match=name != "halt",
+        urgent=stops,
+        stops=stops,
+    )
+
+
+@OPERATIONS.on("GET /channels", "List channels", query=PageQuery, response=Page[ChannelState])
 async def list_channels(call: Call) -> Reply:
     """List the channels that you may see and that offer a build or list a release."""
-    published = await call.services.require_rollouts().published()
+    published = await call.services.rollouts.published()
     after = str(decode_cursor(call.query.cursor, str) or "")
     limit, now = call.query.limit + 1, call.services.epoch()
     rows = await asyncio.to_thread(_list, call.caller, published, after, limit, now)
     return Reply(make_page(call, rows, lambda state: state.channel, lambda state: state))
 
 
+@OPERATIONS.on(f"GET {_PATH}", "Show a channel", response=ChannelState)
 async def get_channel(call: Call) -> Reply:
     """Return the offer of a channel. The header ETag is for the If-Match of a change."""
     view = await _view(call)
     return Reply(_show(view, call.services.epoch()), headers={"ETag": view.etag})
 
 
+@OPERATIONS.on(f"GET {_PATH}/preview", "Preview what phones are offered", response=Preview)
 async def preview_channel(call: Call) -> Reply:
     """Return what phones with each build are offered, and when each share is reached."""
     view = await _view(call)
@@ -157,6 +191,7 @@ async def preview_channel(call: Call) -> Reply:
     return Reply(result, headers={"ETag": view.etag})
 
 
+@_command("offer", "Offer a build", OfferCommand)
 async def offer_release(call: Call) -> Reply:
     """Offer a build: now, at a later time, or after an approval."""
     view = await _newest_view(call)
@@ -166,24 +201,28 @@ async def offer_release(call: Call) -> Reply:
     return await _give_command(call, view, Offer(counter, call.body.plan))
 
 
+@_command("schedule", "Replace the schedule", ScheduleCommand)
 async def schedule_rollout(call: Call) -> Reply:
     """Replace the schedule; shares below the reached one are refused."""
     view = await _newest_view(call)
     return await _give_command(call, view, Schedule(call.body.plan))
 
 
+@_command("pause", "Pause a rollout", PauseCommand)
 async def pause_rollout(call: Call) -> Reply:
     """Freeze the reached share; the plan's clock stops."""
     view = await _newest_view(call)
     return await _give_command(call, view, Pause(call.body.reason))
 
 
+@_command("resume", "Resume a rollout", ResumeCommand)
 async def resume_rollout(call: Call) -> Reply:
     """Resume after a pause; the remaining stages are delayed by its length."""
     view = await _newest_view(call)
     return await _give_command(call, view, Resume())
 
 
+@_command("halt", "Halt a rollout", HaltCommand)
 async def halt_rollout(call: Call) -> Reply:
     """Stop admitting phones, including those that have not switched slots yet.
 
@@ -193,6 +232,13 @@ async def halt_rollout(call: Call) -> Reply:
     return await _give_command(call, view, Halt(call.body.reason))
 
 
+@OPERATIONS.on(
+    f"POST {_PATH}/withdraw",
+    "Propose to withdraw a build",
+    permission=Permission.ROLLOUT,
+    request=Withdraw,
+    errors=(409,),
+)
 async def withdraw_release(call: Call) -> Reply:
     """Propose to withdraw a build, or one of its incrementals, permanently.
 
@@ -201,6 +247,13 @@ async def withdraw_release(call: Call) -> Reply:
     return await _propose(call)
 
 
+@OPERATIONS.on(
+    f"POST {_PATH}/promote",
+    "Propose to promote a build",
+    permission=Permission.ROLLOUT,
+    request=Promote,
+    errors=(409,),
+)
 async def promote_release(call: Call) -> Reply:
     """Propose to list a build of this channel also in another channel of the region.
 
@@ -213,7 +266,7 @@ async def _view(call: Call, permission: Permission = Permission.READ) -> Channel
     path = call.path
     call.caller.check(permission, path["codename"])
     channel = decode_channel(f"{path['codename']}/{path['region']}/{path['channel']}")
-    return await call.services.require_rollouts().view(channel)
+    return await call.services.rollouts.view(channel)
 
 
 async def _newest_view(call: Call) -> ChannelView:
@@ -223,12 +276,12 @@ async def _newest_view(call: Call) -> ChannelView:
     copy only if it would refuse the halt.
     """
     call.caller.check(Permission.ROLLOUT, call.path["codename"])
-    await call.services.require_rollouts().follow()
+    await call.services.rollouts.follow()
     return await _view(call, Permission.ROLLOUT)
 
 
 async def _give_command(call: Call, view: ChannelView, command: Command) -> Reply:
-    rollouts, body = call.services.require_rollouts(), call.body
+    rollouts, body = call.services.rollouts, call.body
     tag = ANY
     if not isinstance(command, Halt):
         call.check_match(view.etag)
@@ -247,17 +300,6 @@ async def _give_command(call: Call, view: ChannelView, command: Command) -> Repl
     return Reply(
         CommandResult(state, change, None, lost), headers={"ETag": after.etag}, share=share
     )
-
-
-async def _command_again(call: Call, entry: Mapping[str, Any]) -> Reply:
-    """Answer a recorded command, after completing it if a crash or failure interrupted it."""
-    identity = entry["detail"]["change"]
-    change = await call.services.require_rollouts().complete(call.caller, identity)
-    if change.state == State.REFUSED:
-        raise errors.ConflictError(f"change {change.id} is refused: {change.reason}")
-    after = await call.services.require_rollouts().view(decode_channel(change.channel))
-    state = _show(after, call.services.epoch())
-    return Reply(CommandResult(state, change, None), headers={"ETag": after.etag})
 
 
 async def _propose(call: Call) -> Reply:
@@ -318,70 +360,3 @@ def _describe(
         build=names.find(channel, counter),
         newer=newer,
     )
-
-
-def _action(name: str, handler: Handler, request: type[msgspec.Struct], summary: str) -> Operation:
-    return Operation(
-        method="POST",
-        path=f"{_PATH}/{name}",
-        permission=Permission.HALT if name == "halt" else Permission.ROLLOUT,
-        summary=summary,
-        handler=handler,
-        request=request,
-        response=CommandResult,
-        again=_command_again,
-        limit=URGENT_BODY_LIMIT if name in {"halt", "pause"} else BODY_LIMIT,
-        if_match=name != "halt",
-        urgent=name in {"halt", "pause"},
-        stops=name in {"halt", "pause"},
-    )
-
-
-def _proposal(
-    name: str, handler: Handler, request: type[msgspec.Struct], summary: str
-) -> Operation:
-    return Operation(
-        method="POST",
-        path=f"{_PATH}/{name}",
-        permission=Permission.ROLLOUT,
-        summary=summary,
-        handler=handler,
-        request=request,
-        errors=(409,),
-    )
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/channels",
-        permission=Permission.READ,
-        summary="List channels",
-        handler=list_channels,
-        query=PageQuery,
-        response=Page[ChannelState],
-    ),
-    Operation(
-        method="GET",
-        path=_PATH,
-        permission=Permission.READ,
-        summary="Show a channel",
-        handler=get_channel,
-        response=ChannelState,
-    ),
-    Operation(
-        method="GET",
-        path=f"{_PATH}/preview",
-        permission=Permission.READ,
-        summary="Preview what phones are offered",
-        handler=preview_channel,
-        response=Preview,
-    ),
-    _action("offer", offer_release, OfferCommand, "Offer a build"),
-    _action("schedule", schedule_rollout, ScheduleCommand, "Replace the schedule"),
-    _action("pause", pause_rollout, PauseCommand, "Pause a rollout"),
-    _action("resume", resume_rollout, ResumeCommand, "Resume a rollout"),
-    _action("halt", halt_rollout, HaltCommand, "Halt a rollout"),
-    _proposal("withdraw", withdraw_release, Withdraw, "Propose to withdraw a build"),
-    _proposal("promote", promote_release, Promote, "Propose to promote a build"),
-)

@@ -66,7 +66,7 @@ class Packs(msgspec.Struct, frozen=True):
 @OPERATIONS.on("GET /content", "List content packs", response=Packs)
 async def list_packs(call: Call) -> Reply:
     """List the content packs. Every phone fetches all their parts, whichever its owner uses."""
-    published = await call.services.require_rollouts().published()
+    published = await call.services.rollouts.published()
     roles = {} if published is None else published.roles
     listed = {name: roles[name] for name in CONTENT_ROLES if name in roles}
     packs = await asyncio.to_thread(_list, listed)

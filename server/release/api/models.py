@@ -145,7 +145,7 @@ async def split_latest(call: Call) -> Reply:
 
 
 async def _load_roles(call: Call) -> dict[str, Targets]:
-    published = await call.services.require_rollouts().published()
+    published = await call.services.rollouts.published()
     roles = {} if published is None else published.roles
     return {name: role for name, role in roles.items() if is_codename(name)}
 

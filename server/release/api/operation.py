@@ -80,11 +80,11 @@ class Services:
     folder: StateFolder
     sessions: Sessions
     publisher: Publisher
+    rollouts: Rollouts
     clock: Callable[[], datetime]
     settings: Settings
     entropy: Callable[[int], bytes]
     wake: Callable[[], None] = lambda: None
-    rollouts: Rollouts | None = None
     alarms: Callable[[], Sequence[Notice]] = tuple
     polls: Callable[[], PollCount | None] = lambda: None
     urgent: "UrgentLoop | None" = None
@@ -121,12 +121,6 @@ class Services:
         object.__setattr__(self, "uploads", uploads)
         object.__setattr__(self, "submissions", submissions)
 
-    def require_rollouts(self) -> Rollouts:
-        """Return the rollouts; raises TypeError if none were passed in."""
-        if self.rollouts is None:
-            raise TypeError("operations of rollouts are served, but no rollouts were passed in")
-        return self.rollouts
-
     def epoch(self) -> int:
         """Return the time in epoch seconds."""
         return int(self.clock().timestamp())
@@ -157,13 +151,9 @@ class Call:
     def check_match(self, etag: str) -> None:
         """Raise ProblemError (412) unless `If-Match` is `*` or lists `etag`, quotes included.
 
-        Without the header, raise ProblemError (428). The handler of an operation with `if_match`
-        is not called then.
+        Only for operations with `if_match`, whose handlers are not called without the header.
         """
-        given = self.headers.get("If-Match")
-        if given is None:
-            raise ProblemError(428, "match-required", MATCH_REQUIRED)
-        if not is_match(given, etag):
+        if not is_match(self.headers["If-Match"], etag):
             raise ProblemError(
                 412,
                 "changed-meanwhile",
@@ -183,9 +173,6 @@ async def work_in_turn(call: Call, work: Callable[[Call], Coroutine[Any, Any, T]
     """Run `work` on the urgent `call` when its account has a turn."""
     async with call.services.account_turns.taken(call.caller.name):
         return await work(call)
-
-
-MATCH_REQUIRED = "This change needs If-Match with the ETag of the state that you saw."
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,11 +332,7 @@ class Operations(list[Operation]):
             members: Members = {**self._shared, **declared}
             self.append(
                 Operation(
-                    method=method,
-                    path=PREFIX + path,
-                    summary=summary,
-                    handler=handler,
-                    **members,
+                    method=method, path=PREFIX + path, summary=summary, handler=handler, **members
                 )
             )
             return handler

@@ -38,7 +38,7 @@ async def publish_second(world, team):
 
 async def pointer(team):
     """Return the channel's public pointer."""
-    published = await team.services.require_rollouts().published()
+    published = await team.services.rollouts.published()
     return published.pointers()["latest/armani/id/stable"]
 
 

@@ -131,7 +131,7 @@ async def test_refused_change_is_shown(world, team):
     await offer(team, plan=plan, due_at=due)
     await offer(team, plan=plan)
     team.api.ahead(2 * DAY)
-    (change,) = await team.services.require_rollouts().run_due()
+    (change,) = await team.services.rollouts.run_due()
     assert change.state == State.REFUSED
     page = await (await team.signed_in("viewer")).get("/console/alarms")
     assert f"/console/orders/{change.id}" in page.read.links

@@ -134,8 +134,9 @@ async def api_world(
             entropy,
             ChangePolicy(settings.rewordings_per_day, settings.approval_channels),
         )
-        services = {"rollouts": rollouts, **services}
-        made = Services(world.folder, sessions, publisher, world.now, settings, entropy, **services)
+        made = Services(
+            world.folder, sessions, publisher, rollouts, world.now, settings, entropy, **services
+        )
         async with (
             serving(made, registry, operations, None if real_tokens else verify, site) as port,
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,

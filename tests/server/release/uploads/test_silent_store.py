@@ -66,7 +66,7 @@ async def services(world, publisher):
     async with open_database(world.folder.database) as sessions:
         await add_account(sessions, role="engineer")
         settings = Settings(keep_free=0)
-        yield Services(world.folder, sessions, publisher, world.now, settings, os.urandom)
+        yield Services(world.folder, sessions, publisher, None, world.now, settings, os.urandom)
 
 
 async def wait_for_calls(world, count):
