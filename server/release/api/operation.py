@@ -112,7 +112,6 @@ class Services:
             self.clock,
             self.entropy,
             self.wake,
-            free_bytes,
             SubmissionLimits(self.settings.submission_limit, self.settings.keep_free),
             self.publisher.inbox,
         )

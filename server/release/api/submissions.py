@@ -1,7 +1,7 @@
 """Submissions of signed metadata, and their results."""
 
 import contextlib
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
@@ -12,23 +12,11 @@ from server.release.api.decode import check_media_type, stream_body
 from server.release.api.operation import Call, Operations, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.auth.principal import Permission
-from server.release.submissions.submissions import MAX_WAIT, SubmissionState
+from server.release.submissions.submissions import MAX_WAIT, SubmissionView
 
 OPERATIONS = Operations(permission=Permission.READ)
 
 MEDIA_TYPE = "application/vnd.hening.submission"
-
-
-class SubmissionView(msgspec.Struct, frozen=True):
-    """One submission."""
-
-    id: str
-    status: Literal["waiting", "published", "refused"]
-    reason: Annotated[str, msgspec.Meta(description="Why it was refused; else empty.")]
-    snapshot: Annotated[
-        int, msgspec.Meta(description="The version of snapshot that published it; else 0.")
-    ]
-    finished: Annotated[int, msgspec.Meta(description="Epoch seconds; 0 while it waits.")]
 
 
 class WaitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +53,7 @@ async def submit(call: Call) -> Reply:
             async for _ in pieces:
                 pass
         raise
-    return Reply(_view(state), headers={"Location": f"{PREFIX}/submissions/{state.id}"})
+    return Reply(state, headers={"Location": f"{PREFIX}/submissions/{state.id}"})
 
 
 @OPERATIONS.on(
@@ -78,7 +66,7 @@ async def list_submissions(call: Call) -> Reply:
     """
     after = decode_cursor(call.query.cursor, str) or ""
     states = await call.services.submissions.list(call.caller, str(after), call.query.limit + 1)
-    return Reply(make_page(call, states, lambda state: state.key, _view))
+    return Reply(make_page(call, states, lambda state: state.key, lambda state: state))
 
 
 @OPERATIONS.on(
@@ -86,9 +74,4 @@ async def list_submissions(call: Call) -> Reply:
 )
 async def get_submission(call: Call) -> Reply:
     """Return the state of a submission, after waiting up to `wait` seconds for its result."""
-    state = await call.services.submissions.get(call.path["submission"], call.query.wait)
-    return Reply(_view(state))
-
-
-def _view(state: SubmissionState) -> SubmissionView:
-    return SubmissionView(state.id, state.status, state.reason, state.snapshot, state.finished_at)
+    return Reply(await call.services.submissions.get(call.path["submission"], call.query.wait))

@@ -16,7 +16,6 @@ from server.core.metadata import metadata_limit
 from server.release.errors import QuotaError, TooLargeError
 from server.storage.bounded import TEMPORARY
 from server.storage.durable import make_folder, open_created, sync_folder
-from server.storage.room import KEEP_FREE
 
 
 class Intake:
@@ -84,6 +83,20 @@ class TemporaryBundle:
         """The bundle's temporary folder."""
         return self.incoming / f"{PREFIX}{self.submission}-{self.receipt}"
 
+    def begin(self) -> None:
+        """Create the folder with an empty `metadata/`."""
+        make_folder(self.path / "metadata")
+
+    def write_role(self, name: str, data: bytes) -> None:
+        """Write and sync one role file; on return its bytes survive a power failure."""
+        _write(self.path / "metadata" / name, data)
+
+    def complete(self, data: bytes) -> None:
+        """Write `bundle.json` last and sync the folders; on return all survives a power failure."""
+        _write(self.path / "bundle.json", data)
+        sync_folder(self.path / "metadata")
+        sync_folder(self.path)
+
     def remove(self) -> None:
         """Remove the folder; what a failure leaves is removed by `Submissions.tidy`."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -94,23 +107,6 @@ def find_temporary_bundles(incoming: Path) -> list[TemporaryBundle]:
     names = [path.name.removeprefix(PREFIX) for path in incoming.glob(f"{PREFIX}*")]
     parts = [name.partition("-") for name in sorted(names)]
     return [TemporaryBundle(incoming, submission, receipt) for submission, _, receipt in parts]
-
-
-def begin_bundle(temporary: Path) -> None:
-    """Create the bundle's folder with an empty `metadata/`."""
-    make_folder(temporary / "metadata")
-
-
-def write_role(temporary: Path, name: str, data: bytes) -> None:
-    """Write and sync one role file; on return its bytes survive a power failure."""
-    _write(temporary / "metadata" / name, data)
-
-
-def complete_bundle(temporary: Path, data: bytes) -> None:
-    """Write `bundle.json` last and sync the folders; on return all survives a power failure."""
-    _write(temporary / "bundle.json", data)
-    sync_folder(temporary / "metadata")
-    sync_folder(temporary)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -128,8 +124,8 @@ COPIES = 3
 class SubmissionLimits:
     """`size`: bytes of all role files of one submission; `keep_free`: bytes left on the disk."""
 
-    size: int = 256 << 20
-    keep_free: int = KEEP_FREE
+    size: int
+    keep_free: int
 
 
 def check_size(bundle: Bundle, limits: SubmissionLimits) -> int:

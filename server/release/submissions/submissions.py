@@ -15,12 +15,13 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import msgspec
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -36,46 +37,48 @@ from server.release.submissions.intake import (
     Intake,
     SubmissionLimits,
     TemporaryBundle,
-    begin_bundle,
     check_free,
     check_size,
-    complete_bundle,
     find_temporary_bundles,
-    write_role,
 )
 from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-from server.storage.models import AuditLogEntry, Blob, Submission
+from server.storage.models import AuditLogEntry, Blob
 from server.storage.models import Submission as Row
 
-Status = Literal["waiting", "published", "refused"]
 
-
-@dataclass(frozen=True, slots=True)
-class SubmissionState:
-    """The state of one bundle. `finished_at` is in epoch seconds; 0 while it waits.
-
-    `snapshot` is the version of snapshot that published it, else 0.
-    """
+class SubmissionView(msgspec.Struct, frozen=True):
+    """One submission."""
 
     id: str
-    status: Status
-    reason: str = ""
-    snapshot: int = 0
-    finished_at: int = 0
+    status: Literal["waiting", "published", "refused"]
+    reason: Annotated[str, msgspec.Meta(description="Why it was refused; else empty.")]
+    snapshot: Annotated[
+        int, msgspec.Meta(description="The version of snapshot that published it; else 0.")
+    ]
+    finished: Annotated[int, msgspec.Meta(description="Epoch seconds; 0 while it waits.")]
 
     @property
     def key(self) -> str:
         """The sort key of the listing, newest first; waiting bundles come before all others."""
-        return f"{self.finished_at or 10**15:016d}.{self.id}"
+        return f"{self.finished or 10**15:016d}.{self.id}"
 
 
-def state_of(row: Submission) -> SubmissionState:
+def _show(row: Row) -> SubmissionView:
     """Return the state of a bundle from its row, which the publisher wrote."""
-    status: Status = "published" if row.status == "published" else "refused"
-    return SubmissionState(row.id, status, row.reason, row.snapshot, row.finished_at)
+    return SubmissionView(
+        row.id,
+        "published" if row.status == "published" else "refused",
+        row.reason,
+        row.snapshot,
+        row.finished_at,
+    )
+
+
+def _show_waiting(submission_id: str) -> SubmissionView:
+    return SubmissionView(submission_id, "waiting", "", 0, 0)
 
 
 _NAMED_IN_AUDIT_LOG = 200  # roles of a bundle; the bundle's id is a hash of all of them
@@ -88,8 +91,7 @@ MAX_WAIT = 30
 class Submissions:
     """All submissions of a site.
 
-    `wake` makes the publisher of this process look for bundles immediately. `free` returns the free
-    bytes on a folder's disk.
+    `wake` makes the publisher of this process look for bundles immediately.
     """
 
     folder: StateFolder
@@ -98,7 +100,6 @@ class Submissions:
     clock: Callable[[], datetime]
     entropy: Callable[[int], bytes]
     wake: Callable[[], None]
-    free: Callable[[Path], int]
     limits: SubmissionLimits
     inbox: Inbox
     _threads: BlobThreads = field(default_factory=BlobThreads, init=False)
@@ -109,7 +110,7 @@ class Submissions:
 
     async def submit(
         self, principal: Principal, submission_id: str, pieces: AsyncIterator[bytes]
-    ) -> SubmissionState:
+    ) -> SubmissionView:
         """Receive a bundle: `bundle.json`, then the role files in the order it lists.
 
         The blobs that it names must be in the store. Submitting a bundle again changes nothing if
@@ -129,7 +130,8 @@ class Submissions:
         if state is not None and state.status != "refused":
             await intake.skip(total)
             return state
-        check_free(total, await asyncio.to_thread(self.free, self.folder.root), self.limits)
+        disk = await asyncio.to_thread(shutil.disk_usage, self.folder.root)
+        check_free(total, disk.free, self.limits)
         temporary = TemporaryBundle(self.folder.incoming, submission_id, self.entropy(8).hex())
         self._under_way.add(temporary)
         try:
@@ -145,9 +147,9 @@ class Submissions:
         finally:
             self._under_way.discard(temporary)
         self.wake()
-        return SubmissionState(submission_id, "waiting")
+        return _show_waiting(submission_id)
 
-    async def get(self, submission_id: str, wait: float = 0) -> SubmissionState:
+    async def get(self, submission_id: str, wait: float = 0) -> SubmissionView:
         """Return the state of a submission, after waiting up to `wait` seconds for its result."""
         check_sha256(submission_id)
         loop = asyncio.get_running_loop()
@@ -160,7 +162,7 @@ class Submissions:
                 return state
             await asyncio.sleep(self.inbox.look_seconds)
 
-    async def list(self, principal: Principal, after: str, limit: int) -> Sequence[SubmissionState]:
+    async def list(self, principal: Principal, after: str, limit: int) -> Sequence[SubmissionView]:
         """Return up to `limit` submissions after the key `after`, newest first.
 
         A caller with all codenames sees all submissions, other callers those of their account.
@@ -180,11 +182,11 @@ class Submissions:
             query = query.where(or_(earlier, same))
         async with self.sessions() as session:
             rows = await session.scalars(query)
-            states = [state_of(row) for row in rows]
+            states = [_show(row) for row in rows]
             if received is not None:
                 query_own = received.where(AuditLogEntry.subject.in_(waiting))
                 waiting = sorted(set(await session.scalars(query_own)))
-        states += [SubmissionState(each, "waiting") for each in waiting]
+        states += map(_show_waiting, waiting)
         states.sort(key=lambda state: state.key, reverse=True)
         return [state for state in states if not after or state.key < after][:limit]
 
@@ -241,19 +243,19 @@ class Submissions:
                 detail={**detail, "roles": roles[:_NAMED_IN_AUDIT_LOG]},
             )
 
-    async def _find(self, submission_id: str) -> SubmissionState | None:
+    async def _find(self, submission_id: str) -> SubmissionView | None:
         try:
             if await self._inbox_threads.run(self.inbox.waits, submission_id):
-                return SubmissionState(submission_id, "waiting")
+                return _show_waiting(submission_id)
         except StorageError:  # a bundle that has ended does not wait: the inbox is not needed
             async with self.sessions() as session:
                 row = await session.get(Row, submission_id)
                 if row is None or row.attempt != await _find_receipt(session, submission_id):
                     raise
-            return state_of(row)
+            return _show(row)
         async with self.sessions() as session:
             row = await session.get(Row, submission_id)
-        return None if row is None else state_of(row)
+        return None if row is None else _show(row)
 
     async def _check_blobs(self, bundle: Bundle) -> None:
         names = {blob.sha256: blob.length for blob in bundle.blobs}
@@ -273,17 +275,15 @@ class Submissions:
 
 async def _write(intake: Intake, bundle: Bundle, data: bytes, temporary: TemporaryBundle) -> None:
     """Do step 2; a failure removes the folder."""
-    is_whole = False
     try:
-        await asyncio.to_thread(begin_bundle, temporary.path)
+        await asyncio.to_thread(temporary.begin)
         for role in bundle.roles:
-            await _receive(intake, role, temporary.path)
+            await _receive(intake, role, temporary)
         await intake.end()
-        await asyncio.to_thread(complete_bundle, temporary.path, data)
-        is_whole = True
-    finally:
-        if not is_whole:
-            await asyncio.to_thread(temporary.remove)
+        await asyncio.to_thread(temporary.complete, data)
+    except BaseException:
+        await asyncio.to_thread(temporary.remove)
+        raise
 
 
 async def _find_receipt(session: AsyncSession, submission_id: str) -> str | None:
@@ -315,12 +315,12 @@ def _decode(data: bytes) -> Bundle:
         ) from error
 
 
-async def _receive(intake: Intake, role: RoleFile, temporary: Path) -> None:
+async def _receive(intake: Intake, role: RoleFile, temporary: TemporaryBundle) -> None:
     name = metadata_name(role.name, role.version)
     data = await intake.take(role.length)
     if hashlib.sha256(data).hexdigest() != role.sha256:
         raise FormatError(f"{name} is not the file that the bundle names.")
-    await asyncio.to_thread(write_role, temporary, name, data)
+    await asyncio.to_thread(temporary.write_role, name, data)
 
 
 ACTOR = "server"

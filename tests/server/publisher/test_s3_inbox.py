@@ -68,8 +68,7 @@ class Node:
                 world.now,
                 lambda length: next(self.site.numbers).to_bytes(length, "big"),
                 lambda: None,
-                lambda _folder: 1 << 40,
-                SubmissionLimits(),
+                SubmissionLimits(1 << 20, 0),
                 self.inbox,
             )
 
