@@ -38,7 +38,6 @@ from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.submissions import record_end
 from server.release.uploads.limits import free_bytes
-from server.release.uploads.uploads import UploadRetention
 from server.release.webhooks.change_detector import ChangeDetector, queue_expiring
 from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.sender import Sender
@@ -186,7 +185,7 @@ async def managing(
             )
             await services.uploads.tidy()
             await services.submissions.tidy()
-            works.append(UploadRetention(services.uploads, tools.alarm).run)
+            works.append(lambda: services.uploads.run_retention(tools.alarm))
             # Entered last, so it ends first: running handlers still have publisher and database.
             site: Site = no_site
             if settings.console:

@@ -70,5 +70,5 @@ async def resume(root, upload_id):
         assert harness.files() == []
         told = [action for action in await harness.audit_log() if action.startswith("upload.")]
         assert told == ["upload.create", "upload.finish"]
-        assert (await harness.uploads.get(principal(), upload_id)).is_whole
+        assert await harness.offset(upload_id) == len(WHOLE)
         return offset

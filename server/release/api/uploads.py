@@ -27,7 +27,7 @@ from server.release.uploads.headers import (
     decode_upload_metadata,
     encode_upload_metadata,
 )
-from server.release.uploads.uploads import UploadState
+from server.release.uploads.uploads import UploadView
 
 VERSION = "1.0.0"
 MEDIA_TYPE = "application/offset+octet-stream"
@@ -36,16 +36,6 @@ _RESUMABLE = Header("Tus-Resumable", "The protocol's version.", rf"^{VERSION}$",
 OPERATIONS = Operations(
     permission=Permission.UPLOAD, reply_headers=MappingProxyType({"Tus-Resumable": VERSION})
 )
-
-
-class UploadView(msgspec.Struct, frozen=True):
-    """The progress of an upload."""
-
-    id: str
-    sha256: str
-    length: Annotated[int, msgspec.Meta(description="Bytes in all.")]
-    offset: Annotated[int, msgspec.Meta(description="Bytes that have arrived.")]
-    expires: Annotated[int, msgspec.Meta(description="Epoch seconds.")]
 
 
 class BlobView(msgspec.Struct, frozen=True):
@@ -59,7 +49,7 @@ async def _create_again(call: Call, entry: Mapping[str, Any]) -> Reply:
     """Answer with the present state of the created upload."""
     state = await call.services.uploads.get(call.caller, entry["subject"])
     location = {"Location": f"{PREFIX}/uploads/{state.id}"}
-    return Reply(_view(state), headers=location | _progress(state))
+    return Reply(state, headers=location | _progress(state))
 
 
 @OPERATIONS.on(
@@ -105,14 +95,14 @@ async def create_upload(call: Call) -> Reply:
         decode_upload_metadata(_one(call, "Upload-Metadata")),
     )
     location = {"Location": f"{PREFIX}/uploads/{state.id}"}
-    return Reply(_view(state), headers=location | _progress(state))
+    return Reply(state, headers=location | _progress(state))
 
 
 @OPERATIONS.on("GET /uploads/{upload}", "Show an upload", response=UploadView, errors=(409, 460))
 async def get_upload(call: Call) -> Reply:
     """Return the progress of one of your uploads, for clients without tus."""
     state = await call.services.uploads.get(call.caller, call.path["upload"])
-    return Reply(_view(state), headers=_progress(state))
+    return Reply(state, headers=_progress(state))
 
 
 @OPERATIONS.on(
@@ -234,12 +224,8 @@ def _decimal(call: Call, name: str) -> int:
         raise FormatError(f"{name} has to be a decimal number of bytes: {error}") from error
 
 
-def _view(state: UploadState) -> UploadView:
-    return UploadView(state.id, state.sha256, state.length, state.offset, state.expires_at)
-
-
-def _progress(state: UploadState) -> dict[str, str]:
+def _progress(state: UploadView) -> dict[str, str]:
     return {
         "Upload-Offset": str(state.offset),
-        "Upload-Expires": formatdate(state.expires_at, usegmt=True),
+        "Upload-Expires": formatdate(state.expires, usegmt=True),
     }

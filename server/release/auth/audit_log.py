@@ -65,6 +65,8 @@ NO_ENTRY = "0" * 64
 """The predecessor hash of the first entry."""
 DETAIL_LIMIT = 16_384
 """The maximum of an entry's detail in bytes; longer values are recorded by their hash."""
+SERVER = "server"
+"""The actor of changes that the server makes without a caller."""
 SUBJECT_LIMIT = 200
 ACTOR_LIMIT = 80
 ACTION_LIMIT = 48

@@ -27,7 +27,7 @@ from server.core.pointer import Pointer, decode_pointer
 from server.publisher.build_names import BuildNames
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
-from server.release.auth.audit_log import lock_audit_log
+from server.release.auth.audit_log import SERVER, lock_audit_log
 from server.release.rollouts.binding import check_bound_state, check_recorded, check_rights
 from server.release.rollouts.changes import (
     Intent,
@@ -66,7 +66,6 @@ ORPHAN_SECONDS = 30  # after which a change is completed without the request tha
 HALT_SECONDS = 1  # the same for a halt of another process: carrying it out twice is harmless
 HALT = "halt"
 HALTED = "the channel was halted."  # why other changes of it are cancelled
-SERVER = "server"  # the actor of changes that are carried out when due
 
 
 @dataclass(eq=False)

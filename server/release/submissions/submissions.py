@@ -30,7 +30,7 @@ from server.core.encodings import check_sha256
 from server.core.errors import FormatError
 from server.core.names import metadata_name
 from server.publisher.inbox import Inbox
-from server.release.auth.audit_log import record
+from server.release.auth.audit_log import SERVER, record
 from server.release.auth.principal import EVERY_CODENAME, Permission, Principal, redact
 from server.release.errors import ConflictError, NotFoundError
 from server.release.submissions.intake import (
@@ -323,9 +323,6 @@ async def _receive(intake: Intake, role: RoleFile, temporary: TemporaryBundle) -
     await asyncio.to_thread(temporary.write_role, name, data)
 
 
-ACTOR = "server"
-
-
 async def record_end(session: AsyncSession, result: Result) -> None:
     """Record that a bundle was published, or refused and why.
 
@@ -336,7 +333,7 @@ async def record_end(session: AsyncSession, result: Result) -> None:
     await record(
         session,
         at=result.time,
-        actor=ACTOR,
+        actor=SERVER,
         action="submission.publish" if is_published else "submission.refuse",
         subject=result.id,
         detail={"snapshot": result.snapshot} if is_published else {"reason": redact(result.reason)},

@@ -11,7 +11,6 @@ writer holds a lock on the file, which the kernel releases when the process dies
 """
 
 import contextlib
-import errno
 import fcntl
 import os
 import re
@@ -35,12 +34,12 @@ from server.storage.durable import (
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.models import Upload
+from server.storage.room import is_full
 
 BUSY = "another request is sending or verifying this upload: try again soon."
 ENDED = "another request has just ended this upload: ask for its state again."
 _ID = re.compile(r"[0-9a-f]{32}")
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Partial(Protocol):
@@ -268,7 +267,7 @@ def storage_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if is_full(error):
             raise QuotaError(
                 "the disk is full: the bytes so far are kept, continue when there is room."
             ) from error

@@ -1,7 +1,4 @@
-"""Exclusive access to an upload: one task receives its parts, then makes a blob of it or drops it.
-
-The server itself finishes uploads that a crash interrupted, and drops expired ones.
-"""
+"""Exclusive access to an upload: one task receives parts, then makes a blob of it or drops it."""
 
 import asyncio
 import contextlib
@@ -9,8 +6,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
-
-from sqlalchemy import select
 
 from server.core.errors import FormatError
 from server.release.auth.audit_log import record
@@ -22,8 +17,6 @@ from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.database import Sessions
 from server.storage.models import Blob, Upload
 
-SERVER = "server"
-"""The audit log's actor for changes without a caller."""
 P = ParamSpec("P")
 T = TypeVar("T")
 _THREADS = BlobThreads()
@@ -197,7 +190,7 @@ class Receiver:
     async def drop(self, upload: Upload, file: Partial | None, actor: str, action: str) -> None:
         """Delete an upload: its row first, then its bytes.
 
-        After a crash in between, `sweep_uploads` removes the bytes. In the other order, a client
+        After a crash in between, `Uploads.sweep` removes the bytes. In the other order, a client
         could still send to an upload whose row is about to be deleted.
         """
         async with self.sessions.begin() as session:
@@ -215,45 +208,3 @@ class Receiver:
                 )
         if file is not None:
             await run_to_completion(file.remove)
-
-
-async def recover_uploads(partials: Partials, sessions: Sessions, receiver: Receiver) -> int:
-    """Finish complete uploads that a crash left unfinished; return how many."""
-    count = 0
-    for upload in await _load_waiting(sessions):
-        if await run_to_completion(partials.arrived, upload.id) == upload.length:
-            with contextlib.suppress(UploadChecksumError, UploadBusyError):
-                async with receiver.holding(upload) as file:
-                    await receiver.finish(upload, file, upload.account)
-                count += 1
-    return count
-
-
-async def sweep_uploads(
-    partials: Partials, sessions: Sessions, receiver: Receiver, now: int
-) -> int:
-    """Delete uploads that have expired at `now`, and bytes that belong to no unfinished upload.
-
-    Returns the number of unfinished uploads that were deleted. Uploads that are open are skipped.
-    """
-    async with sessions() as session:
-        expired = list(await session.scalars(select(Upload).where(Upload.expires_at <= now)))
-    swept = 0
-    for upload in expired:
-        if upload.finished_at is not None:
-            await receiver.drop(upload, None, SERVER, "upload.expire")
-            continue
-        with contextlib.suppress(UploadBusyError):
-            async with receiver.holding(upload) as file:
-                await receiver.drop(upload, file, SERVER, "upload.expire")
-            swept += 1
-    names = await run_to_completion(partials.ids)
-    needed = {upload.id for upload in await _load_waiting(sessions)}
-    for name in names - needed:
-        await run_to_completion(partials.remove_unlocked, name)
-    return swept
-
-
-async def _load_waiting(sessions: Sessions) -> list[Upload]:
-    async with sessions() as session:
-        return list(await session.scalars(select(Upload).where(Upload.finished_at.is_(None))))

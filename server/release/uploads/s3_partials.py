@@ -191,7 +191,7 @@ class S3Partial:
             blobs.ingest(Path(file.name), sha256, length)
 
     def remove(self) -> None:
-        """Remove the pieces; pieces that a crash leaves are removed by `sweep_uploads`."""
+        """Remove the pieces; pieces that a crash leaves are removed by `Uploads.sweep`."""
         self._partials.remove(self._id)
 
     @property

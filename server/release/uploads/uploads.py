@@ -13,34 +13,31 @@ So once the answer or the offset says that an upload is complete, a submission m
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.release.auth.audit_log import record
+from server.release.auth.audit_log import SERVER, record
 from server.release.auth.principal import Permission, Principal
 from server.release.errors import NotFoundError, TooLargeError
 from server.release.uploads.headers import Checksum
 from server.release.uploads.limits import (
     Limits,
     OffsetError,
+    UploadBusyError,
+    UploadChecksumError,
     check_blob_quota,
     check_quota,
     check_space,
 )
 from server.release.uploads.partials import Partials, is_upload_name, open_partials
-from server.release.uploads.receiver import (
-    TOO_LONG,
-    Receiver,
-    receive,
-    recover_uploads,
-    run_to_completion,
-    sweep_uploads,
-)
+from server.release.uploads.receiver import TOO_LONG, Receiver, receive, run_to_completion
 from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
@@ -49,25 +46,19 @@ from server.storage.models import Blob, Upload
 EVERY_SECONDS = 600.0  # short against the lifetime of an upload, a day
 
 
-@dataclass(frozen=True, slots=True)
-class UploadState:
-    """One upload: `offset` of `length` bytes have arrived; `expires_at` in epoch seconds."""
+class UploadView(msgspec.Struct, frozen=True):
+    """The progress of an upload."""
 
     id: str
     sha256: str
-    length: int
-    offset: int
-    expires_at: int
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all bytes have arrived and are verified, so that the blob exists."""
-        return self.offset == self.length
+    length: Annotated[int, msgspec.Meta(description="Bytes in all.")]
+    offset: Annotated[int, msgspec.Meta(description="Bytes that have arrived.")]
+    expires: Annotated[int, msgspec.Meta(description="Epoch seconds.")]
 
 
-def state_of(upload: Upload, offset: int) -> UploadState:
+def _show(upload: Upload, offset: int) -> UploadView:
     """Return the state of an upload's row, of which `offset` bytes have arrived."""
-    return UploadState(upload.id, upload.sha256, upload.length, offset, upload.expires_at)
+    return UploadView(upload.id, upload.sha256, upload.length, offset, upload.expires_at)
 
 
 class Uploads:
@@ -85,7 +76,7 @@ class Uploads:
         clock: Callable[[], datetime],
         entropy: Callable[[int], bytes],
         free: Callable[[Path], int],
-        limits: Limits = Limits(),  # noqa: B008 - it cannot change
+        limits: Limits,
         after_step: Callable[[int], None] = lambda _step: None,
         partials: Partials | None = None,
     ) -> None:
@@ -108,7 +99,7 @@ class Uploads:
             found = await session.get(Blob, sha256)
         return length if found is not None and found.length == length else None
 
-    async def create(self, principal: Principal, length: int, sha256: str) -> UploadState:
+    async def create(self, principal: Principal, length: int, sha256: str) -> UploadView:
         """Create an upload of `length` bytes with the hash `sha256`.
 
         If the blob exists, the upload is complete already. Raises TooLargeError, and QuotaError or
@@ -148,7 +139,7 @@ class Uploads:
                 )
         return await self._state(upload, principal)
 
-    async def get(self, principal: Principal, upload_id: str) -> UploadState:
+    async def get(self, principal: Principal, upload_id: str) -> UploadView:
         """Return the state of an upload; a complete one that a crash interrupted is finished first.
 
         Raises NotFoundError, also if the blob of a finished upload was removed since.
@@ -166,7 +157,7 @@ class Uploads:
         pieces: AsyncIterator[bytes],
         declared: int | None,
         checksum: Checksum | None,
-    ) -> UploadState:
+    ) -> UploadView:
         """Receive a part that begins at `offset`, of `declared` bytes if known.
 
         Raises OffsetError, TooLargeError, UploadBusyError, QuotaError, UploadStalledError and
@@ -179,7 +170,7 @@ class Uploads:
                 raise OffsetError(upload.length)
             if declared != 0 and await anext(pieces, b"") != b"":
                 raise TooLargeError("the upload is complete already: send nothing more.")
-            return state_of(upload, upload.length)
+            return _show(upload, upload.length)
         async with self._receiver.holding(upload) as file:
             present = file.offset
             if offset != present:
@@ -192,7 +183,7 @@ class Uploads:
             present = file.offset
             if present == upload.length:
                 await self._receiver.finish(upload, file, principal.actor)
-        return state_of(upload, present)
+        return _show(upload, present)
 
     async def remove(self, principal: Principal, upload_id: str) -> None:
         """Delete an upload; the blob of a finished one stays."""
@@ -207,19 +198,57 @@ class Uploads:
         """Remove temporary files after a crash; call it at the start, before any request."""
         await asyncio.to_thread(self._partials.tidy)
 
-    async def recover(self) -> int:
-        """Finish complete uploads that a crash left unfinished; return how many."""
-        return await recover_uploads(self._partials, self._sessions, self._receiver)
+    async def run_retention(self, alarm: Callable[[str], None]) -> None:
+        """Recover and sweep now, and then every ten minutes, until cancelled.
+
+        Failures are reported to `alarm` and retried.
+        """
+        while True:
+            try:
+                await self.recover()
+                await self.sweep()
+            except Exception as error:  # noqa: BLE001 - a bug must not end the task; it is retried
+                alarm(f"uploads cannot be finished or swept: {error}")
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def recover(self) -> None:
+        """Finish complete uploads that a crash left unfinished."""
+        async with self._sessions() as session:
+            waiting = await _load_waiting(session)
+        for upload in waiting:
+            if await run_to_completion(self._partials.arrived, upload.id) == upload.length:
+                with contextlib.suppress(UploadChecksumError, UploadBusyError):
+                    async with self._receiver.holding(upload) as file:
+                        await self._receiver.finish(upload, file, upload.account)
 
     async def sweep(self) -> int:
-        """Delete expired uploads; return how many unfinished ones."""
-        return await sweep_uploads(self._partials, self._sessions, self._receiver, self._now())
+        """Delete expired uploads, and bytes that belong to no unfinished upload.
+
+        Returns the number of unfinished uploads that were deleted. Uploads that are open are
+        skipped.
+        """
+        async with self._sessions() as session:
+            query = select(Upload).where(Upload.expires_at <= self._now())
+            expired = list(await session.scalars(query))
+        swept = 0
+        for upload in expired:
+            if upload.finished_at is not None:
+                await self._receiver.drop(upload, None, SERVER, "upload.expire")
+                continue
+            with contextlib.suppress(UploadBusyError):
+                async with self._receiver.holding(upload) as file:
+                    await self._receiver.drop(upload, file, SERVER, "upload.expire")
+                swept += 1
+        names = await run_to_completion(self._partials.ids)
+        async with self._sessions() as session:
+            needed = {upload.id for upload in await _load_waiting(session)}
+        for name in names - needed:
+            await run_to_completion(self._partials.remove_unlocked, name)
+        return swept
 
     async def _check_room(self, upload: Upload) -> None:
         async with self._sessions() as session:
-            waiting = list(
-                await session.scalars(select(Upload).where(Upload.finished_at.is_(None)))
-            )
+            waiting = await _load_waiting(session)
             used = int(await session.scalar(select(func.sum(Blob.length))) or 0)
         check_quota(upload, waiting, self.limits)
         check_blob_quota(upload, used + sum(each.length for each in waiting), self.limits)
@@ -252,14 +281,14 @@ class Uploads:
             raise NotFoundError("you have no such upload: it may have expired.")
         return found
 
-    async def _state(self, upload: Upload, principal: Principal) -> UploadState:
+    async def _state(self, upload: Upload, principal: Principal) -> UploadView:
         if upload.finished_at is None:
             offset = await run_to_completion(self._partials.arrived, upload.id)
             if offset < upload.length:
-                return state_of(upload, offset)
+                return _show(upload, offset)
             async with self._receiver.holding(upload) as file:
                 await self._receiver.finish(upload, file, principal.actor)
-        return state_of(upload, upload.length)
+        return _show(upload, upload.length)
 
     async def _extend(self, upload_id: str) -> int:
         expires_at = self._expiry(self._now())
@@ -275,26 +304,5 @@ class Uploads:
         return now + int(self.limits.lifetime.total_seconds())
 
 
-class UploadRetention:
-    """Finishes interrupted uploads and deletes expired ones while the server runs.
-
-    `run` never returns. Failures are reported to `alarm` and retried.
-    """
-
-    def __init__(self, uploads: Uploads, alarm: Callable[[str], None]) -> None:
-        self._uploads = uploads
-        self._alarm = alarm
-
-    async def run(self) -> None:
-        """Finish and sweep now, and then every ten minutes, until cancelled."""
-        while True:
-            await self.poll()
-            await asyncio.sleep(EVERY_SECONDS)
-
-    async def poll(self) -> None:
-        """Finish and sweep once."""
-        try:
-            await self._uploads.recover()
-            await self._uploads.sweep()
-        except Exception as error:  # noqa: BLE001 - a bug must not end the task; it is retried
-            self._alarm(f"uploads cannot be finished or swept: {error}")
+async def _load_waiting(session: AsyncSession) -> Sequence[Upload]:
+    return (await session.scalars(select(Upload).where(Upload.finished_at.is_(None)))).all()

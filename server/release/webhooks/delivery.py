@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from server.release.auth.audit_log import SERVER
 from server.release.webhooks.deliveries import (
     Message,
     claim,
@@ -63,7 +64,6 @@ FORGET_SECONDS = 3600
 MEASURE_SECONDS = 10
 # After this time without a success, the next delivery that is given up switches the webhook off.
 FAILING_SECONDS = 5 * 86_400
-ACTOR = "server"
 log = structlog.get_logger()
 
 
@@ -138,7 +138,7 @@ class WebhookDelivery:
         async with self.sessions.begin() as session:
             since = await record_failure(session, message, attempt.error, now, wait)
             if attempt.gone or (wait is None and now - since >= FAILING_SECONDS):
-                is_off = await switch_off(session, message.webhook, ACTOR, attempt.error, now)
+                is_off = await switch_off(session, message.webhook, SERVER, attempt.error, now)
         log.warning("a webhook failed", webhook=message.webhook, error=attempt.error)
         self.metrics.attempts.labels("failed" if wait is not None else "given-up").inc()
         if wait is None:

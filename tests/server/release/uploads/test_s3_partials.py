@@ -75,7 +75,7 @@ async def test_pieces_are_full(node):
 async def test_empty_upload(node):
     """An empty upload is complete immediately and has no piece."""
     empty = hashlib.sha256(b"").hexdigest()
-    assert (await node.uploads.create(principal(), 0, empty)).is_whole
+    assert (await node.uploads.create(principal(), 0, empty)).offset == 0
     assert (node.blob(empty), node.files()) == (b"", [])
 
 
@@ -104,7 +104,7 @@ async def test_checksum_is_verified_before_pieces_are_stored(node, tmp_path):
     async with part as (task, end):
         assert await other.offset(upload_id) == 10
         end()
-        assert (await task).is_whole
+        assert (await task).offset == len(DATA)
     again = await node.create(data=DATA[1:])
     with pytest.raises(UploadChecksumError):
         await node.append(again, 0, DATA[:9000], checksum=checksum(DATA))

@@ -144,7 +144,7 @@ async def test_simultaneous_parts(harness):
         with pytest.raises(UploadBusyError):
             await harness.uploads.remove(principal(), upload_id)
         end()
-        assert (await first).is_whole
+        assert (await first).offset == len(DATA)
     assert harness.blob() == DATA
 
 
@@ -206,12 +206,12 @@ async def test_upload_of_an_existing_blob(local):
     """
     await local.append(await local.create(), 0, DATA)
     state = await local.uploads.create(principal("budi"), len(DATA), SHA256)
-    assert state.is_whole
+    assert state.offset == len(DATA)
     assert local.files() == []
     other = await local.uploads.create(principal("budi"), len(DATA) + 1, SHA256)
     assert other.offset == 0
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert (await local.uploads.create(principal(), 0, empty)).is_whole
+    assert (await local.uploads.create(principal(), 0, empty)).offset == 0
     assert (local.blob(empty), await local.record_of(empty)) == (b"", 0)
     with pytest.raises(UploadChecksumError):
         await local.uploads.create(principal(), 0, SHA256[::-1])
@@ -367,7 +367,7 @@ async def test_upload_does_not_expire_during_a_part(harness):
         yield DATA[10:]
 
     state = await harness.uploads.append(principal(), upload_id, 0, long(), None, None)
-    assert state.is_whole
+    assert state.offset == len(DATA)
 
 
 async def test_unneeded_files(harness):
