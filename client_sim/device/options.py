@@ -6,8 +6,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -114,27 +112,6 @@ def format_date(seconds: float) -> str:
         return str(seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class StatedConditions:
-    """The conditions from the command line; None for options that are not given."""
-
-    battery: int
-    is_charging: bool
-    is_metered: bool
-    free: int | None
-    minute: int | None
-
-    def complete(self, folder: Path) -> Conditions:
-        """Return the conditions; free disk space and time of day default to this machine's."""
-        return Conditions(
-            battery_percent=self.battery,
-            is_charging=self.is_charging,
-            is_metered=self.is_metered,
-            free_bytes=shutil.disk_usage(folder).free if self.free is None else self.free,
-            local_minute=_read_minute_of_day() if self.minute is None else self.minute,
-        )
-
-
 _OPTIONS: Final = (
     click.option(
         "--battery",
@@ -162,25 +139,29 @@ _OPTIONS: Final = (
 
 
 def condition_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command, which receives their values as `stated`."""
-
-    @wraps(command)
-    def call(
-        *arguments: Any,
-        battery: int,
-        charging: bool,
-        metered: bool,
-        free: int | None,
-        minute: int | None,
-        **options: Any,
-    ) -> object:
-        stated = StatedConditions(battery, charging, metered, free, minute)
-        return command(*arguments, stated=stated, **options)
-
-    decorated: Callable[..., Any] = call
+    """Add the options to a command, which passes their values to `read_conditions`."""
     for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated
+        command = option(command)
+    return command
+
+
+def read_conditions(
+    folder: Path,
+    *,
+    battery: int,
+    charging: bool,
+    metered: bool,
+    free: int | None,
+    minute: int | None,
+) -> Conditions:
+    """Return the conditions; free disk space and time of day default to this machine's."""
+    return Conditions(
+        battery_percent=battery,
+        is_charging=charging,
+        is_metered=metered,
+        free_bytes=shutil.disk_usage(folder).free if free is None else free,
+        local_minute=_read_minute_of_day() if minute is None else minute,
+    )
 
 
 def _read_minute_of_day() -> int:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,9 +15,9 @@ from client_sim.device.options import (
     PHONE,
     RESOLVE,
     Screen,
-    StatedConditions,
     condition_options,
     print_json,
+    read_conditions,
 )
 from client_sim.device.records import replace_file
 from client_sim.device.release import is_codename
@@ -46,8 +47,8 @@ def poll_command(
     folder: Path,
     resolve: Mapping[str, list[str]],
     explain: bool,
-    stated: StatedConditions,
     as_json: bool,
+    **stated: Any,
 ) -> None:
     """Poll the server once; install nothing.
 
@@ -57,7 +58,7 @@ def poll_command(
     from client_sim.device.summary import describe_checks, describe_poll, describe_requests
 
     phone = Phone(folder, resolver=resolve)
-    conditions = stated.complete(folder)
+    conditions = read_conditions(folder, **stated)
     outcome = phone.poll()
     next_poll = phone.next_poll()
     checks = outcome.checks
@@ -104,12 +105,12 @@ def poll_command(
 def install_command(
     folder: Path,
     resolve: Mapping[str, list[str]],
-    stated: StatedConditions,
     is_agreed: bool,
     retry_failed: bool,
     broken_boot: bool,
     is_whole: bool,
     as_json: bool,
+    **stated: Any,
 ) -> None:
     """Poll, install the offered build, reboot, and confirm the build or fall back."""
     from client_sim.device.phone import Phone
@@ -119,7 +120,7 @@ def install_command(
     before = phone.running_build
     with Screen(quiet=as_json) as screen:
         installation = phone.install(
-            conditions=stated.complete(folder),
+            conditions=read_conditions(folder, **stated),
             is_agreed=is_agreed,
             retry_failed=retry_failed,
             is_whole=is_whole,
