@@ -82,6 +82,7 @@ def read_pairs(path: Path, name: str) -> Mapping[str, str]:
 
 
 MAX_REFUSAL: Final = 300
+"""Characters of a refusal in a report."""
 
 InstallMode = Literal["stream", "whole"]
 
@@ -121,11 +122,6 @@ class Proof:
 def encode_proof(proof: Proof) -> bytes:
     """Encode a proof as the bytes of its report, canonical JSON."""
     return msgspec.json.encode(proof, order="sorted") + b"\n"
-
-
-def make_printable(sentence: str) -> str:
-    """Return a refusal as reports contain it: one printable line of at most 300 characters."""
-    return shorten(sentence, MAX_REFUSAL)
 
 
 def shorten(text: str, limit: int = 60) -> str:

@@ -11,25 +11,25 @@ start.
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from client_sim.device.candidate import (
+    MAX_REFUSAL,
     Candidate,
     InstallMode,
     Proof,
     ProvedSource,
-    make_printable,
     opened_candidate,
     shorten,
 )
 from client_sim.device.errors import InstallError, StateError, engine_refuses
 from client_sim.device.records import lock_folder, replace_file
 from client_sim.device.release import Release
-from client_sim.device.update import expect
+from client_sim.device.update import Report, expect
 from client_sim.engine.apply import PartitionResult, Progress
 from client_sim.engine.errors import EngineError, NotStreamableError, SlotError
 from client_sim.engine.install import install_package, install_stream
@@ -39,29 +39,14 @@ from client_sim.engine.slots import Slots
 from client_sim.world import BuildFacts
 
 _REQUEST: Final = "request.json"
+_PHONE: Final = "phone"
+_STREAMED: Final = "streamed"  # exists if the package was installed as a stream
 # A temporary file, which a crash can leave while the first request is written.
 _LEFTOVERS: Final = {f".{_REQUEST}.new"}
 
 
-class ProofFolder:
-    """The folder `directory` of one proof."""
-
-    def __init__(self, directory: Path) -> None:
-        self.slots = Slots(directory / "phone")
-        self._streamed = directory / "streamed"
-
-    @property
-    def is_streamed(self) -> bool:
-        """Whether the package was already installed as a stream."""
-        return self._streamed.exists()
-
-    def note_streamed(self) -> None:
-        """Note durably that the package was installed as a stream."""
-        replace_file(self._streamed, b"")
-
-
 @contextmanager
-def opened_proof(directory: Path, request: bytes) -> Iterator[ProofFolder]:
+def _opened_proof(directory: Path, request: bytes) -> Iterator[None]:
     """Open the folder of the proof of `request`; it is removed when the block ends without error.
 
     Raises StateError if another process uses the folder, or if it belongs to something else.
@@ -71,12 +56,12 @@ def opened_proof(directory: Path, request: bytes) -> Iterator[ProofFolder]:
         if not is_locked:
             raise StateError(f"{directory} is in use by another proof; wait until it has ended.")
         _begin(directory, request)
-        yield ProofFolder(directory)
+        yield
         shutil.rmtree(directory)
 
 
 def _begin(directory: Path, request: bytes) -> None:
-    path, phone, discarded = (directory / name for name in (_REQUEST, "phone", "over"))
+    path, phone, discarded = (directory / name for name in (_REQUEST, _PHONE, "over"))
     if not path.exists() and any(each.name not in _LEFTOVERS for each in directory.iterdir()):
         raise StateError(f"{directory} exists and was not made by a proof; remove or rename it.")
     if discarded.exists():
@@ -84,7 +69,7 @@ def _begin(directory: Path, request: bytes) -> None:
     if path.exists() and path.read_bytes() != request:
         # The record of progress is removed first. The rename removes the phone in one step, so that
         # a crash leaves no part of it.
-        (directory / "streamed").unlink(missing_ok=True)
+        (directory / _STREAMED).unlink(missing_ok=True)
         if phone.exists():
             phone.rename(discarded)
             shutil.rmtree(discarded)
@@ -93,9 +78,6 @@ def _begin(directory: Path, request: bytes) -> None:
 
 # A placeholder for no build: every package is newer, and it has no partition to be missing.
 _NO_BUILD: Final = BuildFacts("", "", 0, 0, "")
-
-Report = Callable[[str], None]
-"""Called with a sentence at each step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +123,11 @@ def prove(
         identity = json.dumps(
             [package.sha256, source and source.sha256, certificate, codename, request.prover]
         ).encode()
-        folder = stack.enter_context(opened_proof(directory, identity))
-        run = _Run(folder, request.certificate, codename, say, progress)
-        if not folder.slots.is_flashed:
-            folder.slots.flash_factory({}, _NO_BUILD)
+        stack.enter_context(_opened_proof(directory, identity))
+        slots = Slots(directory / _PHONE)
+        run = _Run(slots, directory / _STREAMED, request.certificate, codename, say, progress)
+        if not slots.is_flashed:
+            slots.flash_factory({}, _NO_BUILD)
         if source is not None:
             run.install_source(source)
         attempts = run.try_modes(package, release)
@@ -157,7 +140,7 @@ def prove(
             length=package.length,
             partitions=attempts.partitions,
             prover=request.prover,
-            refusal=make_printable(attempts.refusal),
+            refusal=shorten(attempts.refusal, MAX_REFUSAL),
             rules=attempts.rules,
             sha256=package.sha256,
             source=proved_source,
@@ -177,9 +160,13 @@ class _Attempts:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """State that all installations of a proof share."""
+    """State that all installations of a proof share.
 
-    folder: ProofFolder
+    The file `streamed` exists if the package was installed as a stream.
+    """
+
+    slots: Slots
+    streamed: Path
     certificate: bytes
     codename: str
     say: Report
@@ -187,7 +174,7 @@ class _Run:
 
     def install_source(self, source: Candidate) -> None:
         """Install and boot the build of the full package `source`, unless it runs already."""
-        slots, release = self.folder.slots, source.state_release(self.codename)
+        slots, release = self.slots, source.state_release(self.codename)
         if _running_package(slots) != source.sha256:
             self.say(f"Installing {source.path.name}, from which the package starts.")
             with engine_refuses():
@@ -204,7 +191,7 @@ class _Run:
         """Install the package as a stream and as a file, up to the first refusal."""
         name, modes, recorded = package.path.name, list[InstallMode](), RecordedRules()
         try:
-            if self.folder.is_streamed:
+            if self.streamed.exists():
                 modes.append("stream")
             else:
                 self.say(f"Installing {name} as a stream.")
@@ -217,15 +204,15 @@ class _Run:
                     raise
                 else:
                     modes.append("stream")
-                    self.folder.note_streamed()
+                    replace_file(self.streamed, b"")
             modes.append("whole")
             recorded = RecordedRules()
             self.say(f"Installing {name} as a file.")
             # Otherwise the streamed build in the slot would count as installed.
-            self.folder.slots.begin_update()
+            self.slots.begin_update()
             partitions = self._install(package, release, recorded)
         except SlotError as error:
-            where = self.folder.slots.directory
+            where = self.slots.directory
             raise StateError(f"The phone in {where} is damaged; remove it: {error}") from error
         except EngineError as error:
             return _Attempts(tuple(modes), recorded.groups, str(error))
@@ -235,16 +222,16 @@ class _Run:
         self, candidate: Candidate, release: Release, note: Note = note_nothing
     ) -> tuple[PartitionResult, ...]:
         expected = expect(release, candidate.sha256, self.certificate, self.codename)
-        slots = self.folder.slots
-        return install_stream(candidate, slots, expected, progress=self.progress, note=note)
+        return install_stream(candidate, self.slots, expected, progress=self.progress, note=note)
 
     def _install(
         self, candidate: Candidate, release: Release, note: Note = note_nothing
     ) -> tuple[PartitionResult, ...]:
         candidate.file.seek(0)
         expected = expect(release, candidate.sha256, self.certificate, self.codename)
-        slots = self.folder.slots
-        return install_package(candidate.file, slots, expected, progress=self.progress, note=note)
+        return install_package(
+            candidate.file, self.slots, expected, progress=self.progress, note=note
+        )
 
 
 def _open(stack: ExitStack, path: Path, say: Report, progress: Progress | None) -> Candidate:

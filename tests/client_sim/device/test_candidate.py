@@ -6,12 +6,13 @@ import pytest
 
 from client_sim.device import candidate
 from client_sim.device.candidate import (
+    MAX_REFUSAL,
     METADATA,
     Proof,
     encode_proof,
-    make_printable,
     read_pairs,
     read_text,
+    shorten,
 )
 from client_sim.device.errors import InstallError, StorageError
 from client_sim.engine.manifest_checks import Rules
@@ -91,4 +92,4 @@ def test_a_refusal_is_one_printable_line():
         ("é" * 301, "é" * 299 + "…"),
     ):
         with case(sentence, printed):
-            assert make_printable(sentence) == printed
+            assert shorten(sentence, MAX_REFUSAL) == printed
