@@ -6,7 +6,6 @@ phone fetches that block again. The package becomes `SHA256.zip` after its lengt
 verified.
 """
 
-import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +15,12 @@ from client_sim.device.choose import Offer
 from client_sim.device.errors import DownloadError, disk_fails
 from client_sim.device.records import RecordStore
 from client_sim.device.release import DECIMAL
+from client_sim.engine.apply import Progress, has_content
 from client_sim.engine.journal import Disk
 from client_sim.transport import BLOCK, Connection
 
-_CHUNK: Final = 1024 * 1024
 # The file names of this module, including the temporary file that a crash can leave.
 _OURS: Final = re.compile(r"\.?(?P<sha256>[0-9a-f]{64})\.(?:part|zip|blocks|blocks\.new)")
-
-Progress = Callable[[int, int], None]
-"""Called with the number of bytes so far and the length of the package."""
 
 
 def package_url(offer: Offer) -> str:
@@ -63,10 +59,10 @@ class Downloads:
         """
         complete = self._directory / f"{offer.sha256}.zip"
         with disk_fails():
-            if not _is_package(complete, offer):
+            if not has_content(complete, offer.length, offer.sha256):
                 self._fetch_blocks(connection, offer, progress)
                 part = self._directory / f"{offer.sha256}.part"
-                if not _is_package(part, offer):
+                if not has_content(part, offer.length, offer.sha256):
                     self.forget(offer)
                     raise DownloadError(
                         "The downloaded package is not the signed one and was discarded."
@@ -126,14 +122,3 @@ class Downloads:
     def _load_count(self, offer: Offer) -> int:
         text = self._counts.get(f"{offer.sha256}.blocks", b"0").decode("latin-1")
         return int(text) if DECIMAL.fullmatch(text) else 0
-
-
-def _is_package(path: Path, offer: Offer) -> bool:
-    """Tell whether a file has the signed length and sha256."""
-    if not path.is_file() or path.stat().st_size != offer.length:
-        return False
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            digest.update(piece)
-    return digest.hexdigest() == offer.sha256

@@ -14,7 +14,7 @@ from client_sim.clock import read_clock, read_entropy
 from client_sim.device.choose import Check, Offer
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.device.conditions import Conditions
-from client_sim.device.download import Downloads, Progress
+from client_sim.device.download import Downloads
 from client_sim.device.errors import InstallError, engine_refuses
 from client_sim.device.image import load_image
 from client_sim.device.internet import RealWorld
@@ -31,6 +31,7 @@ from client_sim.device.records import (
 )
 from client_sim.device.reset import finish_reset
 from client_sim.device.update import Installation, Report, Update, judge_offer
+from client_sim.engine.apply import Progress
 from client_sim.engine.boot_state import BootState
 from client_sim.engine.journal import Disk
 from client_sim.engine.slots import BootOutcome, Slots

@@ -14,7 +14,7 @@ from pathlib import Path
 from client_sim.device.choose import Check, Offer
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.device.conditions import Conditions, judge_conditions, load_settings
-from client_sim.device.download import Downloads, PackageBlocks, Progress
+from client_sim.device.download import Downloads, PackageBlocks
 from client_sim.device.errors import (
     AgreementError,
     DownloadError,
@@ -26,6 +26,7 @@ from client_sim.device.image import Image
 from client_sim.device.records import State, add_unusable, load_agreed, store_agreed
 from client_sim.device.release import Release
 from client_sim.device.trust import SignedTarget
+from client_sim.engine.apply import Progress
 from client_sim.engine.errors import NotStreamableError
 from client_sim.engine.install import Expected, install_package, install_stream
 from client_sim.engine.slots import Slots
@@ -90,7 +91,7 @@ class Update:
     conditions: Conditions
     say: Report
     progress: Progress | None
-    is_whole: bool = False
+    is_whole: bool
 
     def run(self, *, is_agreed: bool) -> Installation:
         """Install the offered build; `is_agreed` says that the owner agrees to it right now.

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from client_sim.engine.errors import ApplyError
 from client_sim.engine.journal import Disk
@@ -25,8 +24,7 @@ Source = Callable[[str], Path]
 """Returns the path of the running slot's image of a partition."""
 
 Progress = Callable[[int, int], None]
-"""Called with the number of bytes of new images written so far, and their total."""
-_CHUNK: Final = 1024 * 1024
+"""Called with the number of bytes so far, and their total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def check_sources(payload: Payload, source: Source) -> None:
         if partition.old is None:
             continue
         path = source(partition.name)
-        if not is_image(path, partition.old.size, partition.old.sha256.hex()):
+        if not has_content(path, partition.old.size, partition.old.sha256.hex()):
             raise ApplyError(
                 f"The running build's {partition.name} is not the one that this incremental package"
                 " starts from; install the full package instead."
@@ -86,7 +84,7 @@ def write_partitions(
             disk.sync(new)
         result = describe_result(partition)
         note(Rules.IMAGES)
-        if not is_image(target, result.size, result.sha256):
+        if not has_content(target, result.size, result.sha256):
             raise ApplyError(f"The new {partition.name} is not what the package promises.")
         results.append(result)
     disk.sync_directory(target_dir)
@@ -126,13 +124,9 @@ class _Meter:
             self.progress(self.done, self.total)
 
 
-def is_image(path: Path, size: int, sha256: str) -> bool:
+def has_content(path: Path, size: int, sha256: str) -> bool:
     """Tell whether `path` is a file of `size` bytes with this sha256 in lower-case hex."""
     if not path.is_file() or path.stat().st_size != size:
         return False
-    digest = hashlib.sha256()
-    buffer = bytearray(_CHUNK)
     with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            digest.update(memoryview(buffer)[:count])
-    return digest.hexdigest() == sha256
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256

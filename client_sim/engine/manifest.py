@@ -20,7 +20,7 @@ MAX_EXTENTS: Final = 500_000
 
 # Partition names become file names, so their alphabet is restricted. A GPT entry holds 36
 # characters.
-_PARTITION_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,35}")
+PARTITION_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,35}")
 
 
 class OperationType(enum.IntEnum):
@@ -160,7 +160,7 @@ class _Budget:
 def _decode_partition(data: bytes, budget: _Budget) -> Partition:
     message = decode_message(data, "a partition of the manifest")
     name = message.text(1)
-    if not _PARTITION_NAME.fullmatch(name):
+    if not PARTITION_NAME.fullmatch(name):
         raise PackageError("The manifest names a partition with characters that no partition has.")
     new = _decode_image_info(message, 7)
     if new is None:

@@ -11,7 +11,6 @@ begins, so the phone can fall back from a build that does not boot.
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from client_sim.engine.apply import PartitionResult, describe_result, is_image
+from client_sim.engine.apply import PartitionResult, describe_result, has_content
 from client_sim.engine.boot_state import (
     EMPTY_SLOT,
     MAX_STATE_BYTES,
@@ -31,7 +30,7 @@ from client_sim.engine.boot_state import (
 )
 from client_sim.engine.errors import ApplyError, SlotError
 from client_sim.engine.journal import Disk, JournalFolder
-from client_sim.engine.manifest import Manifest
+from client_sim.engine.manifest import PARTITION_NAME, Manifest
 from client_sim.engine.operations import Step, TargetImage, Workers
 from client_sim.world import BuildFacts
 
@@ -39,7 +38,6 @@ from client_sim.world import BuildFacts
 MAX_TRIES: Final = 3
 
 _CHUNK: Final = 1024 * 1024
-_PARTITION_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,35}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +130,7 @@ class Slots:
         if self.is_flashed:
             raise SlotError("This phone has been flashed already; remove its folder first.")
         for name in images:
-            if not _PARTITION_NAME.fullmatch(name):
+            if not PARTITION_NAME.fullmatch(name):
                 raise SlotError(f"{name!r} is not a name that a partition can have.")
         for slot in ("a", "b"):
             self.disk.make_directory(self.directory / slot)
@@ -250,7 +248,7 @@ class Slots:
     def _find_damage(self, name: SlotName, slot: SlotState) -> str | None:
         for partition in slot.partitions:
             path = self.directory / name / f"{partition.name}.img"
-            if not is_image(path, partition.size, partition.sha256):
+            if not has_content(path, partition.size, partition.sha256):
                 return f"its partition {partition.name} is not what was installed"
         return None
 
@@ -339,7 +337,7 @@ def check_images(manifest: Manifest, slots: Slots) -> tuple[PartitionResult, ...
     folder = slots.target_directory
 
     def check(result: PartitionResult) -> None:
-        if not is_image(folder / f"{result.name}.img", result.size, result.sha256):
+        if not has_content(folder / f"{result.name}.img", result.size, result.sha256):
             raise ApplyError(f"The new {result.name} is not what the package promises.")
 
     with Workers() as workers:
