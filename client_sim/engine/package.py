@@ -185,7 +185,7 @@ def open_prefix(file: Readable, layout: Layout, note: Note = note_nothing) -> Pa
     )
 
 
-def check_properties(file: Readable, layout: Layout, note: Note = note_nothing) -> None:
+def check_properties(file: Readable, layout: Layout, note: Note) -> None:
     """Check that the package's payload_properties.txt has the signed values.
 
     Raises PackageError.
@@ -219,9 +219,7 @@ def load_verified_payload(
     return payload
 
 
-def check_payload_metadata(
-    package: Package, key: rsa.RSAPublicKey, note: Note = note_nothing
-) -> PayloadHeader:
+def check_payload_metadata(package: Package, key: rsa.RSAPublicKey, note: Note) -> PayloadHeader:
     """Check header, sizes, METADATA_HASH and metadata signature, before the manifest is parsed.
 
     This needs no bytes after the metadata signature. Raises like `load_verified_payload`.

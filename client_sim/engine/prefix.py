@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from client_sim.engine.digest import Digest, open_digest
 from client_sim.engine.errors import AlteredError, NotStreamableError, PackageError, SlotError
 from client_sim.engine.journal import Journal
-from client_sim.engine.manifest_checks import Note, note_nothing
+from client_sim.engine.manifest_checks import Note
 from client_sim.engine.package import Layout, check_payload_metadata, open_prefix
 from client_sim.engine.package_metadata import PackageMetadata
 from client_sim.engine.payload import (
@@ -134,9 +134,7 @@ def read_head(blocks: Blocks, layout: Layout) -> tuple[bytes, bytes]:
     return data[:needed], data[needed:]
 
 
-def check_prefix(
-    head: bytes, layout: Layout, key: rsa.RSAPublicKey, note: Note = note_nothing
-) -> Prefix:
+def check_prefix(head: bytes, layout: Layout, key: rsa.RSAPublicKey, note: Note) -> Prefix:
     """Check the start of a package: entries, METADATA_HASH, metadata signature, manifest.
 
     Raises SignatureError if it is not signed by `key`, PackageError if anything else is wrong.

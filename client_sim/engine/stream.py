@@ -8,7 +8,7 @@ updated, as soon as everything that it describes is durable: it lags by at most 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, Final
 
 from client_sim.engine.apply import Progress
@@ -133,11 +133,19 @@ class StreamInstaller:
         start = state.position - len(state.pending)
         carry_start = max(start, state.position - len(block))
         carry = b""
-        state.carry = [checkpoint for checkpoint in state.carry if checkpoint >= start]
+        state.carry = [offset for offset in state.carry if offset >= start]
         if carry_start < state.position:
             state.carry.append(carry_start)
             carry = bytes(state.pending[carry_start - start :])
-        checkpoint = _Checkpoint(state.position, state.operation, tuple(state.carry))
+        # The position is copied, because the state advances meanwhile.
+        make_journal = partial(
+            Journal,
+            sha256=self._sha256,
+            length=self._blocks.length,
+            position=state.position,
+            operation=state.operation,
+            carry=tuple(state.carry),
+        )
         futures, self._futures = self._futures, []
         files, self._touched = list(self._touched.values()), {}
 
@@ -147,38 +155,16 @@ class StreamInstaller:
                 future.result()
             for file in files:
                 self._slots.disk.sync(file)
-            self._store(checkpoint, carry_start, carry)
+            states = state.digests.save()
+            if states is None:  # then there is no journal
+                return
+            if carry:
+                self._slots.journal.store_carry(carry_start, carry)
+            package, payload, signed = (each.hex() for each in states)
+            self._slots.journal.store(make_journal(digests=(package, payload, signed)))
 
         self._saving = saver.submit(save)
-
-    def _store(self, checkpoint: "_Checkpoint", carry_start: int, carry: bytes) -> None:
-        """Write the journal if the digests can be saved."""
-        states = self._state.digests.save()
-        if states is None:
-            return
-        if carry:
-            self._slots.journal.store_carry(carry_start, carry)
-        package, payload, signed = (state.hex() for state in states)
-        self._slots.journal.store(
-            Journal(
-                sha256=self._sha256,
-                length=self._blocks.length,
-                position=checkpoint.position,
-                operation=checkpoint.operation,
-                carry=checkpoint.carry,
-                digests=(package, payload, signed),
-            )
-        )
 
     def _wait(self) -> None:
         if self._saving is not None:
             self._saving.result()
-
-
-@dataclass(frozen=True, slots=True)
-class _Checkpoint:
-    """A copy of the position in a package, because the `StreamState` advances meanwhile."""
-
-    position: int
-    operation: int
-    carry: tuple[int, ...]
