@@ -5,7 +5,6 @@ import lzma
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 from client_sim.content import kinds
@@ -195,13 +194,13 @@ def _read_source(value: object) -> Origin:
 
 
 def _read_withdrawn(value: object, newest: int) -> tuple[int, ...]:
-    versions = tuple(
+    subject = "The withdrawn versions of a pack"
+    versions = [
         kinds.read_integer("A withdrawn version of a pack", item, 1, newest)
-        for item in kinds.read_list("The withdrawn versions of a pack", value, 0, _WITHDRAWN_LIMIT)
-    )
-    if any(after <= before for before, after in pairwise(versions)):
-        raise ContentError("The withdrawn versions of a pack do not ascend.")
-    return versions
+        for item in kinds.read_list(subject, value, 0, _WITHDRAWN_LIMIT)
+    ]
+    kinds.check_ascending(subject, versions)
+    return tuple(versions)
 
 
 def _read_rollout(value: object) -> Iterator[tuple[int, int]]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from client_sim.content.text import check_text
 from client_sim.device.errors import ContentError
-from client_sim.device.release import LOCALE, LOCALE_LIMIT
+from client_sim.device.release import is_locale
 
 ROLES: Final = ("tables", "content")
 """The roles with packs, in the order in which they are fetched."""
@@ -161,12 +161,12 @@ def read_locales(
 
 def check_locale(text: str) -> None:
     """Check the form of a locale."""
-    if len(text) > LOCALE_LIMIT or LOCALE.fullmatch(text) is None:
+    if not is_locale(text):
         raise ContentError("A text has an invalid locale.")
 
 
-def check_ascending(subject: str, items: list[str]) -> None:
-    """Check that texts ascend without repetition."""
+def check_ascending(subject: str, items: list[Any]) -> None:
+    """Check that texts or numbers ascend without repetition."""
     if any(after <= before for before, after in itertools.pairwise(items)):
         raise ContentError(f"{subject} do not ascend.")
 

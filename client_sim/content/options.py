@@ -7,14 +7,14 @@ from typing import Final
 
 import click
 
-from client_sim.device.release import LOCALE, LOCALE_LIMIT
+from client_sim.device.release import is_locale
 
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
 
 
 def read_locale(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     """Read a locale; raises BadParameter."""
-    if len(value) > LOCALE_LIMIT or LOCALE.fullmatch(value) is None:
+    if not is_locale(value):
         raise click.BadParameter(f"{value} is not a locale, such as id-ID")
     return value
 

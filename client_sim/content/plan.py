@@ -62,9 +62,6 @@ def decode_record(data: bytes) -> Record:
     return record
 
 
-_CACHED_ROLE: Final = 64
-
-
 @dataclass(frozen=True, slots=True)
 class RoleRecord:
     """The phone's record of a role: its last processed version, 0 for none, and records by kind."""
@@ -80,7 +77,7 @@ def encode_role_record(role_record: RoleRecord) -> bytes:
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
-@lru_cache(_CACHED_ROLE)
+@lru_cache(_CACHED)
 def decode_role_record(data: bytes) -> RoleRecord:
     """Decode the output of `encode_role_record`; raises StateError for any other bytes."""
     digest, _, body = data.partition(b"\n")

@@ -127,8 +127,7 @@ class Reset:
 
 def read_resets(root: Root) -> dict[str, Reset]:
     """Return the newest reset of each role that root resets; raises ProfileError."""
-    custom = root.unrecognized_fields.get("custom")
-    stated = custom.get("resets", {}) if isinstance(custom, Mapping) else {}
+    stated = _member(root, "resets", {})
     resets = {}
     for name, value in read_members("The list of resets", ProfileError, stated).values.items():
         members = read_members("A reset", ProfileError, value)
@@ -154,8 +153,7 @@ def check_next_resets(old: Root, new: Root) -> None:
 def check_followed(name: str, role: Targets, root: Root) -> None:
     """Check that a role follows its newest reset in root; raises ProfileError."""
     reset = read_resets(root).get(name, Reset(0))
-    custom = role.unrecognized_fields.get("custom")
-    number = custom.get("reset", 0) if isinstance(custom, Mapping) else 0
+    number = _member(role, "reset", 0)
     if type(number) is not int or number != reset.number:
         raise ProfileError(f"The role {name} does not follow reset {reset.number} of the root.")
 

@@ -153,7 +153,7 @@ def _decode_link(prefix: str, value: object) -> PackageLink:
         path=path,
         length=members.integer("z", lowest=1),
         sha256=sha256,
-        source_builds=members.fingerprints("b", 8),
+        source_builds=members.fingerprints("b"),
     )
 
 

@@ -14,8 +14,8 @@ REGION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 FILE: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,90}\.zip")
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,15}")
-LOCALE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
-LOCALE_LIMIT: Final = 16
+_LOCALE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+_LOCALE_LIMIT: Final = 16
 PRINTABLE: Final = re.compile(r"[!-~]+")
 MAX_INTEGER: Final = 2**53 - 1
 
@@ -31,6 +31,11 @@ def is_codename(text: str) -> bool:
         and text not in RESERVED
         and not text.startswith("latest-")
     )
+
+
+def is_locale(text: str) -> bool:
+    """Tell whether `text` has the form of a locale."""
+    return len(text) <= _LOCALE_LIMIT and _LOCALE.fullmatch(text) is not None
 
 
 def pointer_name(codename: str, region: str, channel: str) -> str:
@@ -115,10 +120,10 @@ class Members:
             raise self.fail(name)
         return value
 
-    def fingerprints(self, name: str, most: int) -> tuple[str, ...]:
-        """Return a list of at most `most` fingerprints."""
+    def fingerprints(self, name: str) -> tuple[str, ...]:
+        """Return a list of at most eight fingerprints."""
         return tuple(
-            self._check_word(name, item, _FINGERPRINT_LIMIT) for item in self.items(name, 0, most)
+            self._check_word(name, item, _FINGERPRINT_LIMIT) for item in self.items(name, 0, 8)
         )
 
     def locales(self, name: str, limit: int) -> dict[str, str]:
@@ -127,12 +132,7 @@ class Members:
         if not isinstance(value, dict) or len(value) > 64:
             raise self.fail(name)
         for locale, text in value.items():
-            if (
-                len(locale) > LOCALE_LIMIT
-                or not LOCALE.fullmatch(locale)
-                or not isinstance(text, str)
-                or len(text) > limit
-            ):
+            if not is_locale(locale) or not isinstance(text, str) or len(text) > limit:
                 raise self.fail(name)
         return dict(value)
 
@@ -203,20 +203,16 @@ def decode_release(path: str, custom: object, subject: str = "") -> Release:
         raise ReleaseError("A release has an invalid path, so it is not used.")
     members = read_members(subject or f"The release {path}", ReleaseError, custom)
     members.schema("schema")
-    kind = members.values.get("type")
-    if kind == "full":
-        kind_: Literal["full", "incremental"] = "full"
-    elif kind == "incremental":
-        kind_ = "incremental"
-    else:
+    kind = members.text("type", 11)
+    if kind not in {"full", "incremental"}:
         raise members.fail("type")
     counter = members.integer("counter", lowest=1)
-    sources = members.fingerprints("source_builds", 8)
-    if bool(sources) != (kind_ == "incremental"):
+    sources = members.fingerprints("source_builds")
+    if bool(sources) != (kind == "incremental"):
         raise members.fail("source_builds")
     return Release(
         path=path,
-        type=kind_,
+        type="incremental" if sources else "full",
         counter=counter,
         fingerprint=members.word("fingerprint", 128),
         incremental=members.word("incremental", 64),
