@@ -44,11 +44,11 @@ class PollOutcome:
     """
 
     requests: tuple[str, ...]
-    changed: bool
-    offer: Offer | None
     reason: str
-    warnings: tuple[str, ...] = ()
-    versions: tuple[tuple[str, int], ...] = ()
+    warnings: tuple[str, ...]
+    versions: tuple[tuple[str, int], ...]
+    changed: bool = False
+    offer: Offer | None = None
     failure: DeviceError | None = None
     halted: bool = False
     checks: tuple[Check, ...] = ()
@@ -102,8 +102,6 @@ class PollingClient:
             # One of several servers under the same name may lag, so this is no failure.
             return PollOutcome(
                 requests=tuple(connection.requests),
-                changed=False,
-                offer=None,
                 reason="Nothing is new.",
                 warnings=(str(error),),
                 versions=() if trust is None else tuple(trust.versions.items()),
@@ -111,8 +109,6 @@ class PollingClient:
         except DeviceError as error:
             return PollOutcome(
                 requests=tuple(connection.requests),
-                changed=False,
-                offer=None,
                 reason=str(error),
                 warnings=(str(error),) if isinstance(error, ExpiredError) else (),
                 versions=() if trust is None else tuple(trust.versions.items()),
