@@ -72,7 +72,11 @@ class _Update:
             if (pack := index.packs.get(kind.name)) is not None
             and (record := self._list(kind, pack)) is not None
         ]
-        failed = self._save_listed(name, listed)
+        failed: StorageError | None = None
+        try:
+            self.store.save(name, {kind: record for kind, _, record in listed})
+        except StorageError as error:
+            failed = error  # raised after the requests
         parts: dict[str, bytes] = {}
         are_all = all(self._fetch_parts(kind, pack, record, parts) for kind, pack, record in listed)
         if failed is not None:
@@ -82,14 +86,6 @@ class _Update:
         # If some parts are missing, all are discarded. The server chooses which parts arrive, and
         # the requests of the next poll would return that choice to it.
         self.store.sweep()
-
-    def _save_listed(self, name: str, listed: Sequence[_Listed]) -> StorageError | None:
-        """Record the listed packs; return an error for the caller to raise after the requests."""
-        try:
-            self.store.save(name, {kind: record for kind, _, record in listed})
-        except StorageError as error:
-            return error
-        return None
 
     def _read_index(self, name: str, role: Targets) -> Index:
         targets = {
