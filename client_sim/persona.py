@@ -222,21 +222,18 @@ def canaries(persona: Persona) -> Mapping[str, tuple[bytes, ...]]:
             *("serial", "android_id", "gsf_id", "advertising_id", "latitude", "longitude"),
         )
     }
-    found["accounts.name"] = tuple(account.name for account in persona.accounts)
-    found["accounts.token"] = tuple(account.token for account in persona.accounts)
-    found["contacts.name"] = tuple(contact.name for contact in persona.contacts)
-    found["contacts.number"] = tuple(contact.number for contact in persona.contacts)
-    found["contacts.address"] = tuple(contact.address for contact in persona.contacts)
-    found["calls.number"] = tuple(call.number for call in persona.calls)
-    found["messages.number"] = tuple(message.number for message in persona.messages)
-    found["messages.text"] = tuple(message.text for message in persona.messages)
-    found["notes.title"] = tuple(note.title for note in persona.notes)
-    found["notes.text"] = tuple(note.text for note in persona.notes)
-    found["photos.name"] = tuple(photo.name for photo in persona.photos)
-    found["photos.latitude"] = tuple(photo.latitude for photo in persona.photos)
-    found["photos.longitude"] = tuple(photo.longitude for photo in persona.photos)
-    found["networks.ssid"] = tuple(network.ssid for network in persona.networks)
-    found["networks.bssid"] = tuple(network.bssid for network in persona.networks)
+    for items, names in (
+        ("accounts", ("name", "token")),
+        ("contacts", ("name", "number", "address")),
+        ("calls", ("number",)),
+        ("messages", ("number", "text")),
+        ("notes", ("title", "text")),
+        ("photos", ("name", "latitude", "longitude")),
+        ("networks", ("ssid", "bssid")),
+    ):
+        for name in names:
+            values = [getattr(item, name) for item in getattr(persona, items)]
+            found[f"{items}.{name}"] = tuple(values)
     found["apps"] = persona.apps
     return MappingProxyType(
         {
