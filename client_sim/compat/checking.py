@@ -5,7 +5,6 @@ Downloads work as in the apps: the whole file, resumed by one range request, and
 
 import hashlib
 import io
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -82,14 +81,7 @@ def _show(offer: Offer) -> dict[str, Any]:
     }
 
 
-def fetch(
-    site: Site,
-    offer: Offer,
-    target: Path,
-    *,
-    needs_206: bool = True,
-    fields: Mapping[str, str] = FILE_FIELDS,
-) -> Offer:
+def fetch(site: Site, offer: Offer, target: Path, *, needs_206: bool = True) -> Offer:
     """Fetch the package into `target`, resuming a partial file; return the fetched offer.
 
     To resume, LineageOS's app needs status 206. GrapheneOS's app (`needs_206` false) appends the
@@ -97,18 +89,16 @@ def fetch(
     from its start.
     """
     try:
-        _fetch(site, offer, target, fields, needs_206=needs_206)
+        _fetch(site, offer, target, needs_206=needs_206)
     except DialectError:
         if offer.fallback is None:
             raise
         target.unlink(missing_ok=True)
-        return fetch(site, offer.fallback, target, needs_206=needs_206, fields=fields)
+        return fetch(site, offer.fallback, target, needs_206=needs_206)
     return offer
 
 
-def _fetch(
-    site: Site, offer: Offer, target: Path, fields: Mapping[str, str], *, needs_206: bool
-) -> None:
+def _fetch(site: Site, offer: Offer, target: Path, *, needs_206: bool) -> None:
     start = target.stat().st_size if target.exists() else 0
     more = {"Range": f"bytes={start}-"} if start else {}
 
@@ -123,7 +113,7 @@ def _fetch(
             _check_range(head, start)
         return target.open("ab")
 
-    reply = site.get(offer.url, {**fields, **more}, open_target)
+    reply = site.get(offer.url, {**FILE_FIELDS, **more}, open_target)
     if reply.status == 416 and reply.fields.get("content-range") != f"bytes */{start}":
         raise DialectError("the package does not have the length of the fetched file.")
 

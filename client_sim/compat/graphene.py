@@ -6,7 +6,7 @@ from pathlib import Path
 from client_sim.compat.errors import DialectError
 from client_sim.compat.http_client import AppPhone, Offer, Reply, Site, get_complete
 from client_sim.engine.errors import PackageError
-from client_sim.engine.package_metadata import PackageMetadata, decode_metadata
+from client_sim.engine.package_metadata import decode_metadata
 
 METADATA = "META-INF/com/android/metadata"
 
@@ -26,7 +26,7 @@ def request_offer(site: Site, base: str, phone: AppPhone, prefix: str = "graphen
     return Offer(name, built, version=incremental, fallback=full)
 
 
-def read_line(reply: Reply, phone: AppPhone, *, is_calyx: bool = False) -> tuple[str, int]:
+def read_line(reply: Reply, phone: AppPhone, *, is_calyx: bool) -> tuple[str, int]:
     """Return the incremental and the build date in the first line.
 
     GrapheneOS's app checks that the third field is the device and the fourth the channel; CalyxOS's
@@ -45,7 +45,7 @@ def read_line(reply: Reply, phone: AppPhone, *, is_calyx: bool = False) -> tuple
     return fields[0], int(fields[1])
 
 
-def check_package(path: Path, offer: Offer, phone: AppPhone) -> PackageMetadata:
+def check_package(path: Path, offer: Offer, phone: AppPhone) -> None:
     """Raise DialectError unless the app would accept the downloaded package's metadata."""
     try:
         with zipfile.ZipFile(path) as package:
@@ -63,4 +63,3 @@ def check_package(path: Path, offer: Offer, phone: AppPhone) -> PackageMetadata:
         raise DialectError("the package is bound to serial numbers.")
     if metadata.pre_incrementals and phone.incremental not in metadata.pre_incrementals:
         raise DialectError("the package starts from another build.")
-    return metadata

@@ -36,7 +36,7 @@ class AppPhone:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: status, header fields by lower-case name, body, and the body's length.
+    """An answer: status, header fields by lower-case name, and body.
 
     `body` is empty if it was written to a file.
     """
@@ -44,7 +44,6 @@ class Reply:
     status: int
     fields: Mapping[str, str]
     body: bytes
-    length: int
 
     @property
     def kind(self) -> str:
@@ -118,14 +117,14 @@ def _read(answer: http.client.HTTPResponse, sink: Sink | None) -> Reply:
         body = answer.read(LIST_LIMIT + 1)
         if len(body) > LIST_LIMIT:
             raise DialectError(f"the answer has more than {LIST_LIMIT} bytes, the limit of a list.")
-        return Reply(answer.status, fields, body, len(body))
-    length = 0
-    with sink(Reply(answer.status, fields, b"", 0)) as file:
+        return Reply(answer.status, fields, body)
+    head, length = Reply(answer.status, fields, b""), 0
+    with sink(head) as file:
         while piece := answer.read(_PIECE):
             length += file.write(piece)
     if fields.get("content-length", str(length)) != str(length):
         raise AwayError(f"the answer ended after {length} bytes; run again to resume.")
-    return Reply(answer.status, fields, b"", length)
+    return head
 
 
 def get_complete(site: Site, url: str, fields: Mapping[str, str]) -> Reply:

@@ -157,7 +157,7 @@ def edited(site, edit):
         value = json.loads(reply.body)
         body = json.dumps(edit(value) or value).encode()
         fields = {**reply.fields, "content-length": str(len(body))}
-        return Reply(reply.status, fields, body, len(body))
+        return Reply(reply.status, fields, body)
 
     return MapSite(site.contents, site.data, change)
 
@@ -351,9 +351,10 @@ class MapSite:
             if answer.part is not None:
                 body = body[answer.part.first : answer.part.last + 1]
         found = {name.lower(): value for name, value in answer.headers.items()}
-        reply = self.change(Reply(int(HTTPStatus(answer.status)), found, body, len(body)))
+        reply = self.change(Reply(int(HTTPStatus(answer.status)), found, body))
         if sink is None:
             return reply
-        with sink(Reply(reply.status, reply.fields, b"", 0)) as file:
+        head = replace(reply, body=b"")
+        with sink(head) as file:
             file.write(reply.body)
-        return Reply(reply.status, reply.fields, b"", reply.length)
+        return head
