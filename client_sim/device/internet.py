@@ -124,12 +124,13 @@ def resolve(host: str) -> list[str]:
 
 def connect_plain(address: str, port: int) -> Stream:
     """Connect without TLS, on this machine only; raises OSError."""
-    if not _is_loopback(address):
+    if not is_loopback(address):
         raise OSError("plain text is refused outside this machine")
     return SocketStream(socket.create_connection((address, port), timeout=TIMEOUT))
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Tell whether `address` is a loopback address."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

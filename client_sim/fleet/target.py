@@ -1,13 +1,12 @@
 """The server that a fleet polls, and the limits on its load."""
 
-import ipaddress
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from client_sim.device.image import is_host
+from client_sim.device.internet import is_loopback, resolve
 from client_sim.fleet.errors import EnvironmentFailedError, TargetError
 
 REMOTE_DEVICES: Final = 20_000
@@ -48,14 +47,6 @@ class Target:
     def is_local(self) -> bool:
         """Whether the server is on this machine."""
         return is_loopback(self.address)
-
-
-def is_loopback(address: str) -> bool:
-    """Tell whether `address` is a loopback address."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def find_target(
@@ -105,9 +96,8 @@ def _resolve(host: str, resolver: Mapping[str, Sequence[str]]) -> str:
     if host in resolver:
         return resolver[host][0]
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = resolve(host)
     except OSError as error:
         raise EnvironmentFailedError(f"{host} has no address: {error}.") from error
     # A name counts as local only if all its addresses are: their order may change at any time.
-    addresses = [str(address[0]) for *_, address in found]
     return next((each for each in addresses if not is_loopback(each)), addresses[0])
