@@ -71,11 +71,6 @@ def create_phone_from_package(
         return create_phone(directory, image, images=images, build=build, persona=persona)
 
 
-def read_package_facts(package: Path) -> Mapping[str, str]:
-    """Return the lines of an OTA zip's text metadata by key; raises InstallError."""
-    return read_pairs(package, METADATA)
-
-
 def _unpack(
     path: Path, target: Path, image: Image, counter: int
 ) -> tuple[dict[str, Path], BuildFacts]:

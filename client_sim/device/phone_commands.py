@@ -67,9 +67,10 @@ def create_command(
     as_json: bool,
 ) -> None:
     """Make a phone that runs the build in a full OTA zip."""
-    from client_sim.device.factory import create_phone_from_package, read_package_facts
+    from client_sim.device.candidate import METADATA, read_pairs
+    from client_sim.device.factory import create_phone_from_package
 
-    values = read_package_facts(package)
+    values = read_pairs(package, METADATA)
     built_at = values.get("post-timestamp", "")
     image = Image(
         facts=ImageFacts(

@@ -22,7 +22,7 @@ from client_sim.device.errors import DeviceError
 from client_sim.device.options import RESOLVE
 from client_sim.fleet.errors import FleetError
 from client_sim.fleet.population import Habits
-from client_sim.fleet.target import Target, find_target
+from client_sim.fleet.target import find_target
 
 if TYPE_CHECKING:
     from client_sim.fleet.own_server import ClockFile, OwnServer
@@ -175,7 +175,7 @@ def fleet(
     from client_sim.fleet.presentation import Screen, render_page
     from client_sim.fleet.report import make_report
     from client_sim.fleet.survey import survey
-    from client_sim.fleet.twins import Sample, SampleRequest, install_sample
+    from client_sim.fleet.twins import Sample, install_sample
     from client_sim.pages.page import Origin
 
     plan = Plan(
@@ -205,7 +205,9 @@ def fleet(
             screen.prepare(f"Publishing {models} models")
             server.publish(models, package_size)
             plan = replace(plan, twinning=server.twinning(engine_every))
-            target = _find(server.url, server.root, None, devices, {}, may_leave=False)
+            target = find_target(
+                server.url, server.root, None, devices=devices, may_leave=False, resolver={}
+            )
             previous = survey(target, read_clock())
             server.roll_out(stages or _STAGES)
             seen, clock = survey(target, read_clock()), server.clock
@@ -214,18 +216,21 @@ def fleet(
                 raise click.UsageError("--url needs --root, the TUF root of that server's ROMs.")
             if stages or state:
                 raise click.UsageError("--stage and --state are for the fleet's own server.")
-            target = _find(
+            target = find_target(
                 *(url, _read_root(root), authority.read_text("latin-1") if authority else None),
-                *(devices, resolve),
+                devices=devices,
                 may_leave=load_another_machine,
+                resolver=resolve,
             )
             plan = fit_plan(plan, target)
             seen = previous = survey(target, read_clock())
         screen.say(f"{devices:,} phones poll {target.host_header} from {plan.workers} processes.")
         if sample_package is not None and certificate is not None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hening-fleet-")))
-            request = SampleRequest(sample, sample_package, certificate.read_bytes())
-            sampled = install_sample(target, seen.groups, request, folder, read_clock)
+            sampled = install_sample(
+                *(target, seen.groups, sample, sample_package, certificate.read_bytes()),
+                *(folder, read_clock),
+            )
         screen.prepare(f"Waking {devices:,} phones")
         outcome = run_fleet(plan, target, previous, seen, clock, read_clock, screen.watch)
     report, origin = make_report(outcome, sampled), Origin.read(read_clock())
@@ -269,20 +274,6 @@ def _read_root(file: Path) -> bytes:
     except DeviceError as error:
         raise FleetError(f"{file} is not a root that phones can start from: {error}") from error
     return data
-
-
-def _find(
-    url: str,
-    root: bytes,
-    authority: str | None,
-    devices: int,
-    resolver: Mapping[str, list[str]],
-    *,
-    may_leave: bool,
-) -> Target:
-    return find_target(
-        url, root, authority, devices=devices, may_leave=may_leave, resolver=resolver
-    )
 
 
 def _print(report: Report, origin: Origin, out: Path | None, *, as_json: bool) -> None:

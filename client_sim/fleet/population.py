@@ -48,29 +48,19 @@ class Draws:
         radius = math.sqrt(-2.0 * math.log((self.word() + 1) / _WORD))
         return radius * math.cos(2.0 * math.pi * self.word() / _WORD)
 
-    def pick(self, weights: tuple[float, ...]) -> int:
-        """Return an index with a probability in proportion to its weight."""
-        remaining = self.word() / _WORD * sum(weights)
-        for index, weight in enumerate(weights):
-            remaining -= weight
-            if remaining < 0:
-                return index
-        return len(weights) - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """The phones of one model, region and channel, and the builds that they may run, by counter.
 
-    `weight` is the group's share of the fleet relative to other groups, `built_at` the build date
-    of the ROM in epoch seconds, `holder` the role that holds the group's pointer.
+    `built_at` is the build date of the ROM in epoch seconds, `holder` the role that holds the
+    group's pointer.
     """
 
     codename: str
     region: str
     channel: str
     builds: tuple[BuildFacts, ...]
-    weight: float
     built_at: int
     holder: str = "latest"
 
@@ -124,12 +114,11 @@ class Phones:
 
 
 def draw_phones(count: int, groups: tuple[Group, ...], habits: Habits, draws: Draws) -> Phones:
-    """Draw `count` phones; the last build of each group is the newest."""
+    """Draw `count` phones of equally large groups, whose last build is the newest."""
     phones = Phones(count)
-    weights = tuple(group.weight for group in groups)
     newest = [len(group.builds) - 1 for group in groups]
     for phone in range(count):
-        index = draws.pick(weights)
+        index = min(int(draws.word() / _WORD * len(groups)), len(groups) - 1)
         phones.group[phone] = index
         lag = 0 if draws.happens(habits.current) else 2 if draws.happens(habits.older) else 1
         phones.build[phone] = max(0, newest[index] - lag)

@@ -24,7 +24,7 @@ from client_sim.fleet.lines import Line
 from client_sim.fleet.population import Group
 from client_sim.fleet.tally import Failure
 from client_sim.fleet.target import Target
-from client_sim.transport import Connection, encode_request, host_header
+from client_sim.transport import Connection, encode_request
 from client_sim.world import BuildFacts, Public, World
 
 
@@ -34,7 +34,6 @@ class Recorder(Connection):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.recorded: list[RecordedRequest] = []
-        self._name = host_header(world.public)
 
     def get(self, path: str, *, limit: int) -> bytes:
         """Return a body like `Connection.get`, and record it."""
@@ -52,7 +51,7 @@ class Recorder(Connection):
         return body
 
     def _note(self, path: str, status: int, digest: bytes) -> None:
-        self.recorded.append(RecordedRequest(encode_request(self._name, path), status, digest))
+        self.recorded.append(RecordedRequest(encode_request(self._host, path), status, digest))
 
 
 _TIMESTAMP: Final = "role.timestamp"
@@ -191,7 +190,7 @@ def make_world(target: Target, group: Group, vault: dict[str, bytes], now: float
 FACTORY: Final = BuildFacts("factory", "factory", 0, 0, "2000-01-01")
 """A build that is older than every release."""
 
-PROBE: Final = Group("probe", "x", "x", (FACTORY,), 1.0, 0)
+PROBE: Final = Group("probe", "x", "x", (FACTORY,), 0)
 """A group that no server has; its phones send the same requests in a poll as all others."""
 
 

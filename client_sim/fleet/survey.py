@@ -72,9 +72,8 @@ def _survey(target: Target, now: float) -> Survey:
             if codename not in codenames:
                 codenames[codename] = _builds(target, vault, trusts[holder], codename, now)
             builds = _choose_builds(pointer, codenames[codename])
-            groups.append(
-                Group(codename, region, channel, builds, 1.0, builds[0].post_timestamp, holder)
-            )
+            built_at = builds[0].post_timestamp
+            groups.append(Group(codename, region, channel, builds, built_at, holder))
             pointers.append(pointer)
     if not groups:
         raise EnvironmentFailedError("The server announces no build; offer one first.")

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from client_sim.device.candidate import METADATA, read_pairs
 from client_sim.device.errors import DeviceError
-from client_sim.device.factory import create_phone, create_phone_from_package, read_package_facts
+from client_sim.device.factory import create_phone, create_phone_from_package
 from client_sim.device.image import Image, ImageFacts
 from client_sim.device.phone import Phone
 from client_sim.fleet.errors import FleetError
@@ -120,18 +121,6 @@ _TRIES: Final = 20  # maximum phones made for each wanted one, as a stage may ad
 
 
 @dataclass(frozen=True, slots=True)
-class SampleRequest:
-    """A request for `count` phones that run the build in the full OTA zip `package`.
-
-    `certificate` is the PEM certificate of the packages' signer.
-    """
-
-    count: int
-    package: Path
-    certificate: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Sample:
     """The numbers of phones that were made and that installed, and the reasons of the others."""
 
@@ -143,49 +132,41 @@ class Sample:
 def install_sample(
     target: Target,
     groups: tuple[Group, ...],
-    request: SampleRequest,
+    count: int,
+    package: Path,
+    certificate: bytes,
     folder: Path,
     now: Callable[[], float],
 ) -> Sample:
-    """Make phones in `folder` until `wish.count` have installed the build that `target` offers.
+    """Make phones in `folder` until `count` have installed the build that `target` offers.
 
-    Each has its own secret, which decides whether a rollout admits it; at most 20 times as many
-    phones are made. Raises DeviceError if no phone can be made from the package, FleetError if the
-    server does not have its model.
+    They run the build in the full OTA zip `package`, whose signer has the PEM `certificate`. Each
+    has its own secret, which decides whether a rollout admits it; at most 20 times as many phones
+    are made. Raises DeviceError if no phone can be made from the package, FleetError if the server
+    does not have its model.
     """
-    facts = read_package_facts(request.package)
+    facts = read_pairs(package, METADATA)
     fitting = [group for group in groups if group.codename == facts.get("pre-device")]
     if not fitting:
-        raise FleetError(f"{request.package.name} is for no model that this server announces.")
+        raise FleetError(f"{package.name} is for no model that this server announces.")
     made = installed = 0
     reasons: dict[str, None] = {}
-    while installed < request.count and made < request.count * _TRIES:
+    while installed < count and made < count * _TRIES:
         group = fitting[made % len(fitting)]
         counters = {build.fingerprint: build.counter for build in group.builds}
         made += 1
-        phone = _make_phone(
-            *(target, group, request, folder / f"phone-{made}", now),
+        place = folder / f"phone-{made}"
+        create_phone_from_package(
+            place,
+            _make_image(target, group, certificate, 0),
+            package,
             counter=counters.get(facts.get("post-build", ""), 0),
         )
-        reason = _update(phone)
+        reason = _update(Phone(place, resolver={target.host: [target.address]}, now=now))
         if reason:
             reasons[reason] = None
         installed += not reason
     return Sample(made, installed, tuple(reasons))
-
-
-def _make_phone(
-    target: Target,
-    group: Group,
-    request: SampleRequest,
-    place: Path,
-    now: Callable[[], float],
-    *,
-    counter: int,
-) -> Phone:
-    image = _make_image(target, group, request.certificate, 0)
-    create_phone_from_package(place, image, request.package, counter=counter)
-    return Phone(place, resolver={target.host: [target.address]}, now=now)
 
 
 def _update(phone: Phone) -> str:

@@ -20,7 +20,7 @@ BUILDS = (
     BuildFacts(SOURCE, "1", 1, START - 1, "2025-12-05"),
     BuildFacts(NEWEST, "2", 2, START, "2026-01-05"),
 )
-GROUP = Group("armani", "id", "stable", BUILDS, 1.0, START - 100)
+GROUP = Group("armani", "id", "stable", BUILDS, START - 100)
 WINDOW = 300  # seconds
 LONGEST = 28_801
 """Seconds within which every phone polls: FORMATS section 9."""

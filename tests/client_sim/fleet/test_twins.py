@@ -9,7 +9,7 @@ from client_sim.fleet.builds import PackageSigner, make_build, make_package, wri
 from client_sim.fleet.errors import FleetError
 from client_sim.fleet.population import Group
 from client_sim.fleet.tally import REASONS, Tally
-from client_sim.fleet.twins import SampleRequest, Twinning, Twins, install_sample
+from client_sim.fleet.twins import Twinning, Twins, install_sample
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import START, Repository, make_pointer, make_step
 from tests.client_sim.device.web_server import serve
@@ -17,7 +17,7 @@ from tests.client_sim.fleet.conftest import target_of
 
 BUILDS = tuple(make_build("armani", number, START - 10 + number, 20_000) for number in (1, 2))
 OLD, NEW = (build.facts for build in BUILDS)
-GROUP = Group("armani", "id", "stable", (OLD, NEW), 1.0, OLD.post_timestamp)
+GROUP = Group("armani", "id", "stable", (OLD, NEW), OLD.post_timestamp)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_twin_with_another_build_is_reported(tmp_path, signer):
         assert "FLEET/2" in tally.twin_refusals[0]
 
 
-SAMPLED = Group("armani", "id", "stable", (shop.facts(0), shop.facts(1)), 1.0, 0)
+SAMPLED = Group("armani", "id", "stable", (shop.facts(0), shop.facts(1)), 0)
 
 
 @pytest.fixture
@@ -117,10 +117,10 @@ def sample(tmp_path):
     def run(repository, count, group=SAMPLED):
         package = tmp_path / "old.zip"
         package.write_bytes(shop.package(0))
-        request = SampleRequest(count, package, shop.CERTIFICATE)
         with serve(repository) as server:
             return install_sample(
-                target_of(server), (group,), request, tmp_path, lambda: float(shop.NOW)
+                *(target_of(server), (group,), count, package, shop.CERTIFICATE, tmp_path),
+                lambda: float(shop.NOW),
             )
 
     return run
@@ -145,6 +145,6 @@ def test_sample_without_admitted_phones(sample):
 
 def test_a_package_of_another_model_makes_no_sample(sample):
     """The model of the package must be announced by the server."""
-    other = Group("dior", "id", "stable", SAMPLED.builds, 1.0, 0)
+    other = Group("dior", "id", "stable", SAMPLED.builds, 0)
     with pytest.raises(FleetError, match="no model that this server announces"):
         sample(Repository(shop.NOW), 1, other)
