@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -38,24 +39,9 @@ class Answer:
     raw: bytes
 
 
-class Heads:
-    """Decodes heads and caches the results."""
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, Head] = {}
-
-    def find(self, data: bytes) -> Head:
-        """Decode `data`, the bytes of a head without the final empty line."""
-        head = self._known.get(data)
-        if head is None:
-            if len(self._known) >= _CACHED:
-                self._known.clear()
-            head = self._known[data] = decode_head(data)
-        return head
-
-
+@lru_cache(_CACHED)
 def decode_head(data: bytes) -> Head:
-    """Decode a head; `fault` is set if FORMATS section 9 refuses it."""
+    """Decode a head without its empty line; `fault` is set if FORMATS section 9 refuses it."""
     if len(data) > HEAD_LIMIT:
         return Head(0, 0, fault="a head is too long")
     machine = h11.Connection(h11.CLIENT)
@@ -93,10 +79,7 @@ class AnswerFault(Exception):  # noqa: N818 - a finding about a server
 
 
 class AnswerParser:
-    """Splits received bytes into answers; cached heads are not decoded again."""
-
-    def __init__(self) -> None:
-        self._heads = Heads()
+    """Splits received bytes into answers."""
 
     def find_head(self, data: bytes, start: int = 0) -> tuple[Head, int] | None:
         """Return the head at offset `start` and the offset of its body, or None if incomplete.
@@ -108,7 +91,7 @@ class AnswerParser:
             if len(data) - start > HEAD_LIMIT:
                 raise AnswerFault("a head is too long")
             return None
-        head = self._heads.find(data[start:end])
+        head = decode_head(data[start:end])
         if head.fault:
             raise AnswerFault(head.fault)
         return head, end + len(_END)

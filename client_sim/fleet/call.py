@@ -101,6 +101,7 @@ class Steps(Protocol):
     def take_block(self, call: "Call") -> None: ...  # noqa: D102
     def end_early(self, call: "Call", why: Failure, detail: str) -> None: ...  # noqa: D102
     def note_latency(self, sent_at: float, polls: int = 1) -> None: ...  # noqa: D102
+    def answer_pair(self, call: "Call", pair: "Pair", first: Answer, second: Answer) -> None: ...  # noqa: D102
 
 
 class Call(Exchange):
@@ -189,21 +190,14 @@ class Pairs:
         return pair
 
 
-class PairSteps(Protocol):
-    """The callback for answers of a pair that differ from the last ones."""
-
-    def answer_pair(self, call: Call, pair: Pair, first: Answer, second: Answer) -> None: ...  # noqa: D102
-
-
 class Packet(Exchange):
     """Polls of `calls` that send the requests of `pair`, one poll after the other."""
 
-    __slots__ = ("_loader", "_steps", "calls", "pair")
+    __slots__ = ("_loader", "calls", "pair")
 
-    def __init__(self, loader: "PacketLoader", steps: PairSteps, pair: Pair) -> None:
+    def __init__(self, loader: "PacketLoader", pair: Pair) -> None:
         super().__init__()
         self._loader = loader
-        self._steps = steps
         self.pair = pair
         self.calls: list[Call] = []
 
@@ -217,7 +211,7 @@ class Packet(Exchange):
         """Continue each poll with its two answers."""
         self._finish()
         for call, first, second in zip(self.calls, answers[::2], answers[1::2], strict=True):
-            self._steps.answer_pair(call, self.pair, first, second)
+            call.steps.answer_pair(call, self.pair, first, second)
 
     def finish_body(self) -> None:
         """Raise AssertionError: a packet never sets `body`."""
@@ -248,7 +242,7 @@ class PacketLoader(Loader):
         """Whether a poll that begins now has to wait for a connection."""
         return self.under_way - (self._gathered is not None) >= self._limit
 
-    def join(self, call: Call, pair: Pair, steps: PairSteps) -> bool:
+    def join(self, call: Call, pair: Pair) -> bool:
         """Add both requests of a poll to a packet, which `process` sends at the latest.
 
         Return False if there is no idle connection for them.
@@ -260,7 +254,7 @@ class PacketLoader(Loader):
         if packet is None:
             if not self.has_idle:
                 return False
-            packet = self._gathered = Packet(self, steps, pair)
+            packet = self._gathered = Packet(self, pair)
             self.connect(packet)
         packet.calls.append(call)
         if len(packet.calls) == SIZE:

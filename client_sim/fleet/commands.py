@@ -289,8 +289,8 @@ def _print(report: Report, origin: Origin, out: Path | None, *, as_json: bool) -
     for sentence in (*summary.sentences, *summary.engine, str(origin)):
         console.print(sentence, markup=False)
     numbers = Table(show_header=False)
-    for fact in summary.facts:
-        numbers.add_row(fact.name, fact.value)
+    for name, value in summary.facts.items():
+        numbers.add_row(name, value)
     for why, count in report.failures.items():
         numbers.add_row(why, f"{count:,}")
     console.print(numbers)

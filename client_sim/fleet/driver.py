@@ -106,7 +106,6 @@ class Driver:
         self._intervals.count()
         self.stopwatch.count()
         self.tally.lessons = self.learner.lessons
-        self.tally.busy_seconds = self.stopwatch.excluded
         return self.tally
 
     def _pace(self, interval: float) -> None:
@@ -127,7 +126,7 @@ class Driver:
             return
         if self._pairs is not None:
             pair = self._pairs.find(place)
-            if pair is not None and self.exchanges.join(call, pair, self):
+            if pair is not None and self.exchanges.join(call, pair):
                 return
         self._proceed(call, place)
 

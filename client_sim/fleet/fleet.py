@@ -51,9 +51,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Progress of a run: simulated and real seconds since its start, requests and bytes so far."""
+    """Progress of a run: seconds since its start in real time, requests and bytes so far."""
 
-    simulated: float
     real: float
     requests: int
     size: int
@@ -113,7 +112,7 @@ def run_fleet(
     with started(jobs) as workers:
         ready = workers.ready()
         start = time.perf_counter()
-        moments = [Moment(0.0, 0.0, 0, 0)]
+        moments = [Moment(0.0, 0, 0)]
         window = min(_WINDOW, max(1.0, plan.speed / _TURNS))
         simulated, tally = 0.0, Tally()
         while simulated < plan.seconds:
@@ -123,7 +122,7 @@ def run_fleet(
             tally = workers.advance(round(simulated * TICKS))
             real = time.perf_counter() - start
             data = tally.sent + tally.received
-            moments.append(Moment(simulated, real, tally.requests, data))
+            moments.append(Moment(real, tally.requests, data))
             watch(simulated, real, tally)
             if clock is not None:
                 time.sleep(max(0.0, simulated / plan.speed - real))

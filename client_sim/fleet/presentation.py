@@ -19,20 +19,15 @@ _TEMPLATE: Final = make_environment(Path(__file__).parent / "templates").get_tem
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """A number with its name."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
-    """A report in sentences; those of `engine` say how the phones were simulated."""
+    """A report in sentences, and numbers by name in `facts`.
+
+    The sentences of `engine` say how the phones were simulated.
+    """
 
     title: str
     sentences: list[str]
-    facts: list[Fact]
+    facts: dict[str, str]
     engine: list[str]
 
 
@@ -70,21 +65,21 @@ def summarise(report: Report) -> Summary:
         f"A sleeping phone needs {report.bytes_per_idle_phone:.0f} bytes of memory, and"
         f" {report.bytes_per_phone:.0f} at the end with all counts."
     )
-    facts = [
-        Fact("polls", f"{report.polls:,}"),
-        Fact("polls a second", f"{report.polls_per_second:,.0f}"),
-        Fact("requests", f"{report.requests:,}"),
-        Fact("requests a second", f"{report.requests_per_second:,.0f}"),
-        Fact("connections", f"{report.connections:,}"),
-        Fact("sent", format_bytes(report.bytes_sent)),
-        Fact("received", format_bytes(report.bytes_received)),
-        Fact("median latency", f"{report.latencies['p50'] * 1000:.2f} ms"),
-        Fact("99 % within", f"{report.latencies['p99'] * 1000:.2f} ms"),
-        Fact("distinct requests", f"{len(report.requests_seen):,}"),
-        Fact("installs", f"{report.switched:,}"),
-        Fact("failures by the server", f"{report.server_failures:,}"),
-        Fact("seed", f"{report.seed}"),
-    ]
+    facts = {
+        "polls": f"{report.polls:,}",
+        "polls a second": f"{report.polls_per_second:,.0f}",
+        "requests": f"{report.requests:,}",
+        "requests a second": f"{report.requests_per_second:,.0f}",
+        "connections": f"{report.connections:,}",
+        "sent": format_bytes(report.bytes_sent),
+        "received": format_bytes(report.bytes_received),
+        "median latency": f"{report.latencies['p50'] * 1000:.2f} ms",
+        "99 % within": f"{report.latencies['p99'] * 1000:.2f} ms",
+        "distinct requests": f"{len(report.requests_seen):,}",
+        "installs": f"{report.switched:,}",
+        "failures by the server": f"{report.server_failures:,}",
+        "seed": f"{report.seed}",
+    }
     return Summary(
         title,
         [first, *([untold] if report.requests_untold else [])],

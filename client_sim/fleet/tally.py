@@ -110,7 +110,6 @@ class Tally:
     twins: int = 0
     twins_installed: int = 0
     twins_left_out: int = 0
-    busy_seconds: float = 0.0
     failures: Counter[Failure] = field(default_factory=Counter)
     mishaps: list[Fault] = field(default_factory=list)
     twin_refusals: list[str] = field(default_factory=list)
@@ -123,7 +122,7 @@ class Tally:
         """Add the totals of another worker."""
         for name in (
             *("polls", "requests", "connections", "sent", "received", "offers", "fetched"),
-            *("switched", "arrived", "lessons", "untold", "busy_seconds"),
+            *("switched", "arrived", "lessons", "untold"),
             *("twins", "twins_installed", "twins_left_out"),
         ):
             setattr(self, name, getattr(self, name) + getattr(other, name))

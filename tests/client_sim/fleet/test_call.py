@@ -88,8 +88,8 @@ def watch(driver):
             seen.append(node.data)
         ask(call, node)
 
-    def note_pair(call, pair, steps):
-        joined = join(call, pair, steps)
+    def note_pair(call, pair):
+        joined = join(call, pair)
         if joined:
             seen.append(pair.line.data)
         return joined

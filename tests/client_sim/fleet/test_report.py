@@ -46,7 +46,7 @@ def make_outcome(*, halted=False, **sums):
             LineCount(encode_request(HOST, "/metadata/1.armani.json"), 80, 80),
             LineCount(b"GET /?who=me HTTP/1.1\r\n\r\n", 1, 1),
         ],
-        moments=[Moment(0.0, 0.0, 0, 0), Moment(1.0, 5.0, 500, 9), Moment(2.0, 10.0, 2000, 99)],
+        moments=[Moment(0.0, 0, 0), Moment(5.0, 500, 9), Moment(10.0, 2000, 99)],
         newest=40,
         by_group=(200,),
         memory=(9_000, 20_000),
