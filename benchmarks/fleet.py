@@ -144,7 +144,7 @@ def _rate(
     states = {holder: driver.learner.adopt(vault) for holder, vault in seen.vaults.items()}
     for phone in range(count):
         phones.state[phone] = states[seen.groups[phones.group[phone]].holder].index
-    driver.place_phones()
+    driver.schedule.place_phones()
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from client_sim.fleet.answers import Answer, AnswerParser
+from client_sim.fleet.answers import Answer, read_answers
 from client_sim.transport import encode_block_request, encode_request
 from soak.client import ADDRESS, Clients, ConnectionEndedError
 
@@ -94,7 +94,7 @@ async def pipeline(visitors: Visitors, _draw: random.Random) -> str:
         try:
             answers = await connection.ask(data, PIPELINED)
         except ConnectionEndedError as error:
-            answers = list(AnswerParser().read(error.data))
+            answers = list(read_answers(error.data))
             if not answers or answers[-1].head.fields.get(b"connection") != b"close":
                 raise
     return " ".join(sorted({str(each.head.status) for each in answers}))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from client_sim.fleet.answers import AnswerParser
+from client_sim.fleet.answers import cut_answers
 from client_sim.transport import encode_block_request, encode_request
 
 HOST = "127.0.0.1"
@@ -74,8 +74,8 @@ def ask(port: int, data: bytes) -> Answer:
 
 def read_answer(stream: socket.socket) -> Answer:
     """Return the next answer from a blocking socket."""
-    answers, data = AnswerParser(), b""
-    while (came := answers.cut(data, 1)) is None:
+    data = b""
+    while (came := cut_answers(data, 1)) is None:
         some = stream.recv(1 << 20)
         if not some:
             raise ConnectionError("the server closed before its answer was whole")

@@ -78,45 +78,44 @@ class AnswerFault(Exception):  # noqa: N818 - a finding about a server
     """The received bytes are not an answer of this protocol; the message says why."""
 
 
-class AnswerParser:
-    """Splits received bytes into answers."""
+def find_head(data: bytes, start: int = 0) -> tuple[Head, int] | None:
+    """Return the head at offset `start` and the offset of its body, or None if incomplete.
 
-    def find_head(self, data: bytes, start: int = 0) -> tuple[Head, int] | None:
-        """Return the head at offset `start` and the offset of its body, or None if incomplete.
+    Raises AnswerFault for a head that a phone refuses.
+    """
+    end = data.find(_END, start)
+    if end < 0:
+        if len(data) - start > HEAD_LIMIT:
+            raise AnswerFault("a head is too long")
+        return None
+    head = decode_head(data[start:end])
+    if head.fault:
+        raise AnswerFault(head.fault)
+    return head, end + len(_END)
 
-        Raises AnswerFault for a head that a phone refuses.
-        """
-        end = data.find(_END, start)
-        if end < 0:
-            if len(data) - start > HEAD_LIMIT:
-                raise AnswerFault("a head is too long")
-            return None
-        head = decode_head(data[start:end])
-        if head.fault:
-            raise AnswerFault(head.fault)
-        return head, end + len(_END)
 
-    def cut(self, data: bytes, count: int) -> list[Answer] | None:
-        """Return the `count` answers in `data`, or None while they are incomplete.
+def cut_answers(data: bytes, count: int) -> list[Answer] | None:
+    """Return the `count` answers in `data`, or None while they are incomplete.
 
-        Raises AnswerFault if `data` cannot be exactly that many answers.
-        """
-        found = list(islice(self.read(data), count))
-        if len(found) < count:
-            return None
-        if sum(len(answer.raw) for answer in found) != len(data):
-            raise AnswerFault("more bytes than the answers have")
-        return found
+    Raises AnswerFault if `data` cannot be exactly that many answers.
+    """
+    found = list(islice(read_answers(data), count))
+    if len(found) < count:
+        return None
+    if sum(len(answer.raw) for answer in found) != len(data):
+        raise AnswerFault("more bytes than the answers have")
+    return found
 
-    def read(self, data: bytes) -> Iterator[Answer]:
-        """Yield the complete answers at the start of `data`; raises AnswerFault."""
-        start = 0
-        while (head := self.find_head(data, start)) is not None:
-            facts, begin = head
-            if facts.length > BODY_LIMIT:
-                raise AnswerFault(f"a body of {facts.length} bytes")
-            until = begin + facts.length
-            if len(data) < until:
-                return
-            yield Answer(facts, data[begin:until], data[start:until])
-            start = until
+
+def read_answers(data: bytes) -> Iterator[Answer]:
+    """Yield the complete answers at the start of `data`; raises AnswerFault."""
+    start = 0
+    while (head := find_head(data, start)) is not None:
+        facts, begin = head
+        if facts.length > BODY_LIMIT:
+            raise AnswerFault(f"a body of {facts.length} bytes")
+        until = begin + facts.length
+        if len(data) < until:
+            return
+        yield Answer(facts, data[begin:until], data[start:until])
+        start = until

@@ -31,10 +31,7 @@ _BREAKS: Final = 0.1  # share of its connections that break
 
 
 class Driver:
-    """The phones of one worker, which poll one server.
-
-    `put` schedules a phone, and `place_phones` schedules all of them.
-    """
+    """The phones of one worker, which poll one server by `schedule`."""
 
     def __init__(
         self,
@@ -59,9 +56,7 @@ class Driver:
             clock=self.stopwatch.read,
         )
         self._intervals = Intervals(self.tally, self.lines, behaviour.length)
-        self._schedule = PollSchedule(len(phones), draws)
-        self.put = self._schedule.put
-        self.place_phones = self._schedule.place_phones
+        self.schedule = PollSchedule(len(phones), draws)
         self._groups = groups
         self._phones = phones
         self._behaviour = behaviour
@@ -81,7 +76,7 @@ class Driver:
         exchanges = self.exchanges
         traits, skew, spare = self._phones.traits, self._phones.skew, self._spare
         pace = self._behaviour.polls_per_second
-        for phone in self._schedule.take(tick):
+        for phone in self.schedule.take(tick):
             while exchanges.is_busy:
                 exchanges.process(1.0)
             if pace:
@@ -210,7 +205,7 @@ class Driver:
         if call.load is not None and why is not Failure.PACKAGE:
             self._parts[call.phone] = call.load
         self.exchanges.close(call, is_good=False)
-        self._schedule.renew(call.phone, call.due_tick)
+        self.schedule.renew(call.phone, call.due_tick)
 
     def _describe(self, call: Call, why: Failure, detail: str) -> Fault:
         return Fault(
@@ -256,7 +251,7 @@ class Driver:
             else:
                 self.end_early(call, Failure.CHANGED)
         elif offer is None:
-            self._schedule.renew(call.phone, call.due_tick)
+            self.schedule.renew(call.phone, call.due_tick)
             self._spare.append(call)
         else:
             tally.offers += 1
@@ -299,7 +294,7 @@ class Driver:
         if offer.counter == offer.final_counter:
             self.tally.arrived += 1
             self.tally.arrived_in[self._intervals.find(call.due_tick)] += 1
-        self._schedule.renew(call.phone, call.due_tick)
+        self.schedule.renew(call.phone, call.due_tick)
 
     def _run_twin(self, call: Call, release: "Release") -> None:
         if self._twins is None:

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from client_sim.device.internet import make_tls_context
 from client_sim.fleet.answer_tree import Node
-from client_sim.fleet.answers import Answer, AnswerFault, AnswerParser, Head
+from client_sim.fleet.answers import Answer, AnswerFault, Head, cut_answers, find_head
 from client_sim.fleet.tally import Failure
 from client_sim.fleet.target import Target
 
@@ -179,7 +179,6 @@ class Loader:
         self._limit = limit
         self._keep = keep
         self._clock = clock
-        self._answers = AnswerParser()
         self._epoll = select.epoll()
         self._waiting: deque[tuple[Exchange, Node]] = deque()
         self._open: dict[int, Exchange] = {}
@@ -413,11 +412,11 @@ class Loader:
             return
         try:
             if exchange.body is not None:
-                found = self._answers.find_head(data)
+                found = find_head(data)
                 if found is not None:
                     self._begin_body(exchange, exchange.body, found[0], data[found[1] :])
                 return
-            answers = self._answers.cut(data, node.count)
+            answers = cut_answers(data, node.count)
         except AnswerFault as fault:
             exchange.end_early(Failure.HTTP, str(fault))
             return

@@ -97,7 +97,6 @@ class Phones:
     """
 
     def __init__(self, count: int) -> None:
-        self.count = count
         self.group = array("H", bytes(2 * count))
         self.build = array("B", bytes(count))
         self.traits = array("B", bytes(count))
@@ -110,7 +109,7 @@ class Phones:
         self.placed_for = array("Q", bytes(8 * count))
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.group)
 
 
 def draw_phones(count: int, groups: tuple[Group, ...], habits: Habits, draws: Draws) -> Phones:

@@ -68,10 +68,6 @@ class PollSchedule:
                 continue
             self._wheel.put(phone, self._draws.below(span * TICKS))
 
-    def put(self, phone: int, tick: int) -> None:
-        """Schedule `phone`, which must not be scheduled already, at `tick`."""
-        self._wheel.put(phone, tick)
-
     def take(self, tick: int) -> Iterator[int]:
         """Set the current tick, and yield the phones that are due at it."""
         self._tick = tick

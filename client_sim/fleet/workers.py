@@ -128,7 +128,7 @@ def _prepare(job: Job, before: int) -> tuple[Driver, Ready]:
         newest += phones.build[phone] == len(group.builds) - 1
         if not phones.traits[phone] & NEW:
             phones.state[phone] = states[group.holder].index
-    driver.place_phones(job.wake)
+    driver.schedule.place_phones(job.wake)
     return driver, Ready(newest, tuple(by_group), max(0, _resident() - before))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client_sim.fleet.answers import AnswerFault, AnswerParser, Head, decode_head
+from client_sim.fleet.answers import AnswerFault, Head, cut_answers, decode_head, read_answers
 from tests.cases import case
 
 GONE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno\n"
@@ -11,14 +11,14 @@ PACKED = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nContent-Encoding: gzip"
 
 
 def test_complete_answers_are_cut_by_length():
-    """`cut` returns all answers once they are complete, `read` those that are."""
+    """`cut_answers` returns all answers once they are complete, `read_answers` those that are."""
     data = GONE + GOOD
-    first, second = AnswerParser().cut(data, 2)
+    first, second = cut_answers(data, 2)
     assert (first.head.status, first.body, first.raw) == (404, b"no\n", GONE)
     assert (second.head.status, second.body, second.raw) == (200, b"hello", GOOD)
     for end in range(len(data)):
-        assert AnswerParser().cut(data[:end], 2) is None, end
-        assert len(list(AnswerParser().read(data[:end]))) == (end >= len(GONE)), end
+        assert cut_answers(data[:end], 2) is None, end
+        assert len(list(read_answers(data[:end]))) == (end >= len(GONE)), end
 
 
 def test_faults_of_answers():
@@ -29,7 +29,7 @@ def test_faults_of_answers():
         (GONE + b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n", "a body of 9999999 bytes"),
     ):
         with case(words), pytest.raises(AnswerFault, match=words):
-            AnswerParser().cut(data, 2)
+            cut_answers(data, 2)
     for head, words in (
         (b"HTTP/1.0 200 OK\r\nContent-Length: 1", "HTTP/1.1"),
         (b"HTTP/1.1 100 Continue", "final"),
@@ -40,7 +40,7 @@ def test_faults_of_answers():
         (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 16_384, "too long"),
     ):
         with case(head), pytest.raises(AnswerFault, match=words):
-            AnswerParser().cut(GONE + head + b"\r\n\r\n", 2)
+            cut_answers(GONE + head + b"\r\n\r\n", 2)
 
 
 def test_decoded_fields_of_a_head():
@@ -49,5 +49,5 @@ def test_decoded_fields_of_a_head():
     block = b"HTTP/1.1 206 Partial Content\r\ncontent-length: 3\r\nContent-Range: bytes 0-2/9"
     assert decode_head(block) == Head(206, 3, content_range=b"bytes 0-2/9")
     head = b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 9\r\n\r\n'
-    (came,) = AnswerParser().cut(head, 1)
+    (came,) = cut_answers(head, 1)
     assert (came.head.status, came.body, came.head.fields[b"etag"]) == (304, b"", b'"a"')

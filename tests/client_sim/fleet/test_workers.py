@@ -40,7 +40,7 @@ def test_workers_poll_what_is_due_and_add_up(served):
 
 
 def test_dead_worker(served):
-    """The error has the worker's signal_with_record and its status."""
+    """The error has the worker's number and its status."""
     with started([make_job(served, 0, 3)]) as workers:
         workers.ready()
         workers._processes[0].kill()
