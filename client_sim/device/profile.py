@@ -96,13 +96,8 @@ def _check_keys(keys: Mapping[str, Key]) -> None:
             raise ProfileError("One key is listed under two ids, so it could count twice.")
         if keyid != _hash_key(public) or set(key.keyval) != {"public"} or key.unrecognized_fields:
             raise ProfileError("A key is listed under an id that is not its hash.")
-        if not _is_good(public):
+        if not is_good_point(bytes.fromhex(public)):
             raise ProfileError("A key is one whose signatures can be forged.")
-
-
-@lru_cache(_CACHED)
-def _is_good(public: str) -> bool:
-    return is_good_point(bytes.fromhex(public))
 
 
 @lru_cache(_CACHED)

@@ -11,6 +11,8 @@ from client_sim.device.trust import Trust
 from client_sim.device.workflow import ROOT_LIMIT, TIMESTAMP_LIMIT, Workflow
 from client_sim.transport import Connection
 
+_FEWEST_REQUESTS: Final = 2  # the next root and the timestamp
+
 # Enough for a phone that was off for years: one root a week for five years.
 MAX_ROOTS: Final = 256
 
@@ -52,14 +54,11 @@ def update_top_level(source: Source, workflow: Workflow) -> None:
     update_role(source, workflow, "targets")
 
 
-def update_role(
-    source: Source, workflow: Workflow, name: str, delegator: str = "targets"
-) -> Fetched | None:
-    """Update a role and store it; return the new version, or None if the phone has it."""
+def update_role(source: Source, workflow: Workflow, name: str, delegator: str = "targets") -> None:
+    """Update a role and store it."""
     fetched = fetch_role(source, workflow, name, delegator)
     if fetched is not None:
         workflow.store_role(name, fetched.data)
-    return fetched
 
 
 def fetch_role(
@@ -113,16 +112,15 @@ class Published:
 
 
 def refresh(connection: Connection, trust: Trust, pointer: str) -> Refreshed:
-    """Send the requests that every phone sends. Raises TrustError, LogError and TransportError.
+    """Send a poll's requests over a new connection: those that every phone sends.
+
+    Raises TrustError, LogError and TransportError.
 
     If `latest` is split, the part that holds `pointer` is fetched in its place. The proof of
     `latest` is verified before anything else is requested. Any later failure is only a warning,
     because `tables`, `content` and their packs do not affect updates.
     """
-    before = len(connection.requests)
-    fewest = 2
-    source = Published(connection)
-    update_top_level(source, trust)
+    update_top_level(Published(connection), trust)
     holder = trust.pointer_role(pointer)
     if trust.is_published(holder):
         _update_proven(connection, trust, holder)
@@ -133,7 +131,7 @@ def refresh(connection: Connection, trust: Trust, pointer: str) -> Refreshed:
     except TransportError as error:
         warnings.append(f"The next poll goes on with public content: {error}")
         broken = error
-    changed = len(connection.requests) - before > fewest
+    changed = len(connection.requests) > _FEWEST_REQUESTS
     return Refreshed(changed, tuple(warnings), broken)
 
 

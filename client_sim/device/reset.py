@@ -24,12 +24,8 @@ def reset_phone(directory: Path, *, disk: Disk | None = None) -> None:
     unchanged; after that `finish_reset` completes the reset. A running poll would write records
     again, so the reset first waits for its end.
     """
-    with lock_folder(directory, wait=True):
-        _reset(directory, disk or Disk())
-
-
-def _reset(directory: Path, disk: Disk) -> None:
-    with disk_fails():
+    disk = disk or Disk()
+    with lock_folder(directory, wait=True), disk_fails():
         with disk.create(directory / _MARK) as file:
             disk.sync(file)
         disk.sync_directory(directory)

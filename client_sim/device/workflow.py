@@ -123,8 +123,9 @@ class Workflow:
                 # The library checks the version before the expiry, so this is the listed version.
                 raise
             except TrustError:
-                return _plan_fetch(meta.version, meta.length, ROLE_LIMIT)
-            return None
+                pass  # another version, or damaged
+            else:
+                return None
         return _plan_fetch(meta.version, meta.length, ROLE_LIMIT)
 
     def accept_role(self, name: str, data: bytes, delegator: str = "targets") -> int:
