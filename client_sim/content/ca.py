@@ -3,8 +3,7 @@
 import hashlib
 import re
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -120,7 +119,8 @@ def list_certificates(entries: Mapping[str, Any]) -> dict[str, str]:
 def decode_pem(data: bytes) -> dict[str, str]:
     """Return the names of the certificates of a PEM file by sha256; raises ContentError."""
     try:
-        with _ignoring_warnings():
+        # There are warnings about old certificates that violate current rules.
+        with warnings.catch_warnings(action="ignore"):
             found = x509.load_pem_x509_certificates(data)
             return {
                 hashlib.sha256(
@@ -139,11 +139,3 @@ def compare_trust(before: Mapping[str, str], after: Mapping[str, str]) -> TrustD
         removed={key: before[key] for key in sorted(before.keys() - after.keys())},
         kept=len(after.keys() & before.keys()),
     )
-
-
-@contextmanager
-def _ignoring_warnings() -> Iterator[None]:
-    """Suppress warnings about old certificates that violate current rules."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -90,25 +90,23 @@ def decode_index(
 ) -> Index:
     """Decode the index of a verified role; `targets` are its files, each with its `custom`.
 
-    A malformed pack is skipped with a warning, an unknown kind without a warning. Raises
-    ContentError if the index itself is malformed.
+    A malformed pack is skipped with a warning; an unknown kind and other members of `custom` are
+    ignored. Raises ContentError if the index itself is malformed.
     """
     if custom is None:
         return Index({}, frozenset(), ())
     if not isinstance(custom, dict):
         raise ContentError(f"The index of {role} is not an object.")
-    # Other members of the role are ignored.
-    members = {name: custom.get(name) for name in ("hosts", "packs", "schema")}
     if len(encode_canonical(custom)) > _INDEX_LIMIT:
         raise ContentError(f"The index of {role} is too long.")
-    if type(members["schema"]) is not int or members["schema"] != 1:
+    if type(custom.get("schema")) is not int or custom["schema"] != 1:
         raise ContentError(f"The index of {role} has a schema that this phone does not know.")
     hosts = [
         kinds.read_match("A host of an index", host, HOST)
-        for host in kinds.read_list("The hosts of an index", members["hosts"], 0, 16)
+        for host in kinds.read_list("The hosts of an index", custom.get("hosts"), 0, 16)
     ]
     kinds.check_ascending("The hosts of an index", hosts)
-    stated = kinds.read_map(f"The index of {role}", members["packs"], 0, MAX_INTEGER)
+    stated = kinds.read_map(f"The index of {role}", custom.get("packs"), 0, MAX_INTEGER)
     for name in stated:
         kinds.read_match("A kind of an index", name, _KIND)
         if name in kinds.KINDS and kinds.KINDS[name].role != role:

@@ -1,9 +1,6 @@
 """`hening-device content apn`, `emergency`, `zone` and `ca`: look-ups in the tables."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +11,6 @@ from client_sim.content.options import COUNTRY, read_moment, show_table
 from client_sim.content.zones import load_zone
 from client_sim.device.errors import ContentError
 from client_sim.device.options import AS_JSON, FILE, PHONE, format_date, print_json
-
-if TYPE_CHECKING:
-    from client_sim.content.ca import TrustDifference
 
 
 @click.command(
@@ -151,14 +145,10 @@ def diff_command(folder: Path, pem: Path | None, as_json: bool) -> None:
         added, removed = dict(found.added), dict(found.removed)
         print_json({"added": added, "removed": removed, "kept": found.kept})
     else:
-        _show_difference(found)
-
-
-def _show_difference(found: TrustDifference) -> None:
-    for sign, names in (("+", found.added), ("-", found.removed)):
-        for key, name in names.items():
-            click.echo(f"{sign} {key[:16]}  {name}")
-    click.echo(f"{len(found.added)} added, {len(found.removed)} removed, {found.kept} in both")
+        for sign, names in (("+", found.added), ("-", found.removed)):
+            for key, name in names.items():
+                click.echo(f"{sign} {key[:16]}  {name}")
+        click.echo(f"{len(found.added)} added, {len(found.removed)} removed, {found.kept} in both")
 
 
 def _format_offset(seconds: int) -> str:

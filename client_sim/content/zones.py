@@ -5,7 +5,7 @@ import itertools
 import re
 import struct
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -234,7 +234,8 @@ def _read_data(data: bytes, counts: _Counts, rule: Rule | None) -> Zone:
     at += counts.time
     names_at = at + counts.type * _TYPE.size
     names = data[names_at : names_at + counts.char]
-    if not _ascend(times) or any(number >= counts.type for number in numbers):
+    are_sorted = all(before < after for before, after in itertools.pairwise(times))
+    if not are_sorted or any(number >= counts.type for number in numbers):
         raise ContentError("A time zone has changes out of order, or to an unknown local time.")
     rows = list(_TYPE.iter_unpack(data[at:names_at]))
     kinds = [_read_kind(names, *row) for row in rows]
@@ -254,10 +255,6 @@ def _read_kind(names: bytes, offset: int, summer: int, place: int) -> LocalTime:
     if names[-1:] != b"\0" or not end or not _NAME.fullmatch(name + end):
         raise ContentError("A time zone has an invalid abbreviation.")
     return LocalTime(offset, name.decode(), bool(summer))
-
-
-def _ascend(times: Sequence[int]) -> bool:
-    return all(before < after for before, after in itertools.pairwise(times))
 
 
 _TZIF_LIMIT: Final = 65_536
