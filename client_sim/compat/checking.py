@@ -68,17 +68,9 @@ def request_offer(
 
 
 def _show(offer: Offer) -> dict[str, Any]:
-    fallback = offer.fallback
-    return {
-        "datetime": offer.datetime,
-        "fallback": "" if fallback is None else fallback.url,
-        "md5": offer.md5,
-        "name": offer.name,
-        "sha256": offer.sha256,
-        "size": offer.size,
-        "url": offer.url,
-        "version": offer.version,
-    }
+    names = ("datetime", "md5", "name", "sha256", "size", "url", "version")
+    fallback = "" if offer.fallback is None else offer.fallback.url
+    return {"fallback": fallback, **{name: getattr(offer, name) for name in names}}
 
 
 def fetch(site: Site, offer: Offer, target: Path, *, needs_206: bool = True) -> Offer:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urljoin
 
 from cryptography.exceptions import InvalidSignature
@@ -84,13 +83,12 @@ def read_csig(data: bytes, key: rsa.RSAPublicKey) -> dict[str, Part]:
         document = json.loads(content)
         if document["version"] != 2:
             raise DialectError(f"the csig has version {document['version']}, but the app reads 2.")
-        return {each["name"]: _part(each) for each in document["files"]}
+        return {
+            each["name"]: Part(int(each["offset"]), int(each["size"]), str(each["digest"]))
+            for each in document["files"]
+        }
     except (PackageError, ValueError, KeyError, TypeError, IndexError) as error:
         raise DialectError(f"the csig cannot be read: {error}") from error
-
-
-def _part(value: dict[str, Any]) -> Part:
-    return Part(int(value["offset"]), int(value["size"]), str(value["digest"]))
 
 
 def _open(data: bytes) -> tuple[bytes, list[Element]]:

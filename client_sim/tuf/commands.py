@@ -6,7 +6,8 @@ trusted metadata of each role under a name without version; the system's clock i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
@@ -45,18 +46,19 @@ class TwoStatusGroup(click.Group):
         **extra: object,
     ) -> click.Context:
         """Read the group's options."""
-        return _end_with_one(
-            lambda: super(TwoStatusGroup, self).make_context(info_name, args, parent, **extra)
-        )
+        with _ending_with_one():
+            return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command after the options."""
-        return _end_with_one(lambda: super(TwoStatusGroup, self).invoke(ctx))
+        with _ending_with_one():
+            return super().invoke(ctx)
 
 
-def _end_with_one(action: Callable[[], _T]) -> _T:
+@contextmanager
+def _ending_with_one() -> Iterator[None]:
     try:
-        return action()
+        yield
     except click.ClickException as error:
         _refuse(error.format_message())
     except (DeviceError, OSError) as error:
