@@ -7,8 +7,8 @@ records (Etebase), account (JSON) or blobs (restic). Design: docs/adr/0069 and 0
 
     app         starts the service: database, doors, maintenance rounds
     routing     handles one request: authentication, decoding, routing, error responses
-    accounts/   names, logins, device sessions and program tokens
-    owner/      the account door: devices, keys, recovery, and the owner's web page
+    accounts/   names, logins and device sessions
+    owner/      the account door: devices, keys, recovery, program tokens, the owner's web page
     records/    the Etebase API: collections, items, chunks, members, invitations
     blobs/      restic's REST protocol
     law/        policies, consents, erasure, export and notices

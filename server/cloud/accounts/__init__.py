@@ -1,7 +1,7 @@
-"""Owners' accounts: names, logins, device sessions, and program tokens.
+"""Owners' accounts: names, logins, and device sessions.
 
     owners     accounts and sign-up codes in the database
-    sessions   login by challenge and signature; tokens of devices and programs
+    sessions   login by challenge and signature; tokens
     routes     the Etebase authentication API
 
 Source: docs/FORMATS.md section 17.

@@ -3,11 +3,11 @@
 from typing import Annotated, Literal
 
 import msgspec
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import (
     NewOwner,
-    Owner,
     add_owner,
     change_keys,
     find_owner,
@@ -19,9 +19,9 @@ from server.cloud.accounts.sessions import (
     Claim,
     PasswordResponse,
     Response,
-    add_session,
     end_others,
     end_session,
+    hash_token,
     lock_keys,
     make_challenge,
     refuse_login,
@@ -31,6 +31,7 @@ from server.cloud.errors import CloudError
 from server.cloud.owner.page import make_link
 from server.cloud.routing import Call, Route, Services, decode
 from server.cloud.settings import SignUp
+from server.cloud.storage.models import Session
 from server.storage.database import run_again
 
 PREFIX = "/api/v1/authentication"
@@ -159,7 +160,7 @@ async def log_in(call: Call) -> Login:
     services.rates.forgive_login(known, now)
     async with services.database.begin() as db:
         token = await open_session(services, db, owner.id, is_pending=owner.approves_devices)
-    return Login(token, _to_account(owner))
+    return Login(token, Account(owner.name, "", owner.public_key, owner.wrap))
 
 
 async def log_out(call: Call) -> None:
@@ -197,18 +198,22 @@ async def open_session(
 ) -> str:
     """Create a session and return its token; a pending one waits for approval."""
     session, token, now = services.draw(ID_BYTES), services.draw(TOKEN_BYTES), services.now()
-    end = now + await services.session_seconds(db)
-    await add_session(db, account, session, token, now, end, is_pending=is_pending)
+    await db.execute(
+        insert(Session).values(
+            id=session,
+            account=account,
+            token_sha256=hash_token(token),
+            created_at=now,
+            expires_at=now + await services.session_seconds(db),
+            is_pending=is_pending,
+        )
+    )
     return token
 
 
 def _read_claim(call: Call, kind: type[Response]) -> Claim:
     signed: SignedResponse = call.body
     return Claim(signed.response, signed.signature, decode(signed.response, kind))
-
-
-def _to_account(owner: Owner) -> Account:
-    return Account(owner.name, "", owner.public_key, owner.wrap)
 
 
 ROUTES = (

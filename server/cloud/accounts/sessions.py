@@ -1,4 +1,4 @@
-"""Logins, device sessions, and program tokens.
+"""Logins, device sessions, and tokens.
 
 To log in, a device asks for a challenge: `time ∥ name hash`, encrypted so that only the server can
 read it. The device signs
@@ -22,14 +22,14 @@ from typing import Literal, cast
 import msgspec
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
-from sqlalchemy import Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Table, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import hold_pepper, lock_owner, refuse_suspended
 from server.cloud.errors import CloudError, not_found
 from server.cloud.secrets import Secrets
 from server.cloud.settings import DAY
-from server.cloud.storage.models import Account, AppToken, Session
+from server.cloud.storage.models import Account, Session
 from server.core.errors import TrustError
 
 CHALLENGE_SECONDS = 300
@@ -152,33 +152,10 @@ class Caller:
         return self.expires_at < now + seconds - DAY
 
 
-async def add_session(
-    db: AsyncSession,
-    account: str,
-    session: str,
-    token: str,
-    now: int,
-    end: int,
-    *,
-    is_pending: bool = False,
-) -> None:
-    """Store a session with the id `session` and a new `token`; it expires at `end`."""
-    await db.execute(
-        insert(Session).values(
-            id=session,
-            account=account,
-            token_sha256=_hash(token),
-            created_at=now,
-            expires_at=end,
-            is_pending=is_pending,
-        )
-    )
-
-
 async def find_caller(db: AsyncSession, token: str, now: int) -> Caller:
     """Return the caller that a session token belongs to; raises CloudError if it is invalid."""
     connection = await db.connection()
-    row = (await connection.execute(_FIND, {"token": _hash(token), "now": now})).one_or_none()
+    row = (await connection.execute(_FIND, {"token": hash_token(token), "now": now})).one_or_none()
     if row is None:
         raise CloudError(401, "invalid_token", "this device is not logged in; log in again.")
     return Caller(*row)
@@ -191,7 +168,7 @@ async def prolong_session(db: AsyncSession, caller: Caller, end: int) -> None:
 
 async def end_session(db: AsyncSession, token: str) -> None:
     """Log out the device that has `token`."""
-    await db.execute(delete(Session).where(Session.token_sha256 == _hash(token)))
+    await db.execute(delete(Session).where(Session.token_sha256 == hash_token(token)))
 
 
 async def list_sessions(db: AsyncSession, account: str, now: int) -> Sequence[Session]:
@@ -200,14 +177,9 @@ async def list_sessions(db: AsyncSession, account: str, now: int) -> Sequence[Se
     return (await db.scalars(query.order_by(Session.created_at.desc(), Session.id))).all()
 
 
-def is_of(session: Session, token: str) -> bool:
-    """Return whether `token` belongs to a session."""
-    return session.token_sha256 == _hash(token)
-
-
 async def find_session(db: AsyncSession, token: str) -> Session:
     """Return a token's session and lock it; raises CloudError if it has ended meanwhile."""
-    query = select(Session).where(Session.token_sha256 == _hash(token)).with_for_update()
+    query = select(Session).where(Session.token_sha256 == hash_token(token)).with_for_update()
     found = await db.scalar(query)
     if found is None:
         raise CloudError(401, "invalid_token", "this device is not logged in; log in again.")
@@ -240,61 +212,14 @@ async def end_all(db: AsyncSession, account: str) -> None:
 async def end_others(db: AsyncSession, account: str, token: str) -> None:
     """Log out all devices of an account except the one with `token`."""
     await db.execute(
-        delete(Session).where(Session.account == account, Session.token_sha256 != _hash(token))
+        delete(Session).where(Session.account == account, Session.token_sha256 != hash_token(token))
     )
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
 
 
 class Door(StrEnum):
     """The doors that a program's token can be valid for."""
 
     BLOBS = "blobs"
-
-
-async def add_app_token(
-    db: AsyncSession,
-    account: str,
-    token_id: str,
-    token: str,
-    door: Door,
-    now: int,
-    *,
-    reads_only: bool,
-    most: int,
-) -> None:
-    """Store a new token for one door; raises CloudError if the account has `most` already."""
-    await db.execute(select(Account.id).where(Account.id == account).with_for_update())
-    count = await db.scalar(select(func.count()).where(AppToken.account == account))
-    if (count or 0) >= most:
-        raise CloudError(
-            409, "too_many_tokens", f"there are {most} tokens already; remove an unused one."
-        )
-    await db.execute(
-        insert(AppToken).values(
-            id=token_id,
-            account=account,
-            token_sha256=hash_token(token),
-            door=door,
-            reads_only=reads_only,
-            created_at=now,
-        )
-    )
-
-
-async def list_app_tokens(db: AsyncSession, account: str) -> Sequence[AppToken]:
-    """Return the program tokens of an account, newest first."""
-    query = select(AppToken).where(AppToken.account == account)
-    return (await db.scalars(query.order_by(AppToken.created_at.desc(), AppToken.id))).all()
-
-
-async def remove_app_token(db: AsyncSession, account: str, token_id: str) -> None:
-    """Remove a token; raises CloudError if the account has none with this id."""
-    query = delete(AppToken).where(AppToken.account == account, AppToken.id == token_id)
-    if not (await db.execute(query.returning(AppToken.id))).all():
-        raise not_found("token")
 
 
 def hash_token(token: str) -> bytes:

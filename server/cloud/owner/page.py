@@ -6,7 +6,6 @@ does not decrypt anything in the browser: a server that sends decryption code co
 code instead.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import lock_owner
-from server.cloud.accounts.sessions import end_session_of, list_sessions
+from server.cloud.accounts.sessions import end_session_of, hash_token, list_sessions
 from server.cloud.errors import CloudError, not_found
 from server.cloud.law.consents import Statement, check_statement, find_offered, give, list_consents
 from server.cloud.law.export import export_account
@@ -61,7 +60,7 @@ async def make_link(call: Call) -> NewLink:
     token, expires_at = services.draw(32), services.now() + SECONDS
     async with services.database.begin() as db:
         await lock_owner(db, call.account)
-        new = {"token_sha256": _hash(token), "account": call.account, "expires_at": expires_at}
+        new = {"token_sha256": hash_token(token), "account": call.account, "expires_at": expires_at}
         await db.execute(insert(OwnerLink).values(new))
     settings = services.settings
     scheme = "https" if settings.tls_cert or settings.behind_proxy else "http"
@@ -72,7 +71,7 @@ async def make_link(call: Call) -> NewLink:
 async def find_linked(db: AsyncSession, token: str, now: int) -> str:
     """Return the account of a link; raises CloudError if it is expired or unknown."""
     query = select(OwnerLink.account).where(
-        OwnerLink.token_sha256 == _hash(token), OwnerLink.expires_at > now
+        OwnerLink.token_sha256 == hash_token(token), OwnerLink.expires_at > now
     )
     account: str | None = await db.scalar(query)
     if account is None:
@@ -290,7 +289,3 @@ _FILES = {path.name: path.read_text("utf-8") for path in sorted(TEMPLATES.iterdi
 _STYLE = _FILES["style.css"].encode()
 _PAGES = Environment(loader=DictLoader(_FILES), autoescape=True, undefined=StrictUndefined)
 _PAGES.filters |= {"size": spell_size, "time": _show_time}
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

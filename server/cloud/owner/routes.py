@@ -3,21 +3,17 @@
 from typing import Annotated
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import delete, func, insert, select
 
-from server.cloud.accounts.sessions import (
-    Door,
-    add_app_token,
-    list_app_tokens,
-    remove_app_token,
-)
+from server.cloud.accounts.sessions import Door, hash_token
+from server.cloud.errors import CloudError, not_found
 from server.cloud.law.notices import find_announced
 from server.cloud.owner.devices import ID, PREFIX
 from server.cloud.owner.devices import ROUTES as DEVICES
 from server.cloud.owner.keys import ROUTES as KEYS
 from server.cloud.owner.page import NewLink, make_link
 from server.cloud.routing import Call, Route
-from server.cloud.storage.models import Account
+from server.cloud.storage.models import Account, AppToken
 
 MAX_TOKENS = 32
 """Maximum number of program tokens per account."""
@@ -68,8 +64,9 @@ async def show_usage(call: Call) -> Usage:
 
 async def show_tokens(call: Call) -> list[Token]:
     """List the program tokens, newest first."""
+    query = select(AppToken).where(AppToken.account == call.account)
     async with call.services.database() as db:
-        rows = await list_app_tokens(db, call.account)
+        rows = (await db.scalars(query.order_by(AppToken.created_at.desc(), AppToken.id))).all()
     return [Token(row.id, Door(row.door), row.reads_only, row.created_at) for row in rows]
 
 
@@ -78,23 +75,33 @@ async def make_token(call: Call) -> NewToken:
     services, body = call.services, call.body
     token = NewToken(services.draw(16), services.draw(32))
     async with services.database.begin() as db:
-        await add_app_token(
-            db,
-            call.account,
-            token.id,
-            token.token,
-            body.door,
-            services.now(),
-            reads_only=body.reads_only,
-            most=MAX_TOKENS,
+        await db.execute(select(Account.id).where(Account.id == call.account).with_for_update())
+        count = await db.scalar(select(func.count()).where(AppToken.account == call.account))
+        if (count or 0) >= MAX_TOKENS:
+            raise CloudError(
+                409,
+                "too_many_tokens",
+                f"there are {MAX_TOKENS} tokens already; remove an unused one.",
+            )
+        await db.execute(
+            insert(AppToken).values(
+                id=token.id,
+                account=call.account,
+                token_sha256=hash_token(token.token),
+                door=body.door,
+                reads_only=body.reads_only,
+                created_at=services.now(),
+            )
         )
     return token
 
 
 async def remove_token(call: Call) -> None:
     """Remove a program's token; the data that the program stored stays."""
+    query = delete(AppToken).where(AppToken.account == call.account, AppToken.id == call.path["id"])
     async with call.services.database.begin() as db:
-        await remove_app_token(db, call.account, call.path["id"])
+        if not (await db.execute(query.returning(AppToken.id))).all():
+            raise not_found("token")
 
 
 async def link(call: Call) -> NewLink:
