@@ -17,7 +17,12 @@ from nacl.signing import VerifyKey
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.sessions import end_session_of, find_session, is_of, list_sessions
+from server.cloud.accounts.sessions import (
+    end_session_of,
+    find_session,
+    hash_token,
+    list_sessions,
+)
 from server.cloud.errors import CloudError, not_found
 from server.cloud.routing import Call, Route
 from server.cloud.storage import models
@@ -77,17 +82,6 @@ class Choices(msgspec.Struct, forbid_unknown_fields=True):
     approves_devices: bool
 
 
-async def register_device(
-    db: AsyncSession, session: models.Session, key: bytes, label: bytes | None
-) -> None:
-    """Store a device's key and label; raises CloudError if it has another key already."""
-    if session.key is not None and session.key != key:
-        raise CloudError(409, "device_has_key", "this device has another key; log in again.")
-    await db.execute(
-        update(models.Session).where(models.Session.id == session.id).values(key=key, label=label)
-    )
-
-
 async def approve_session(
     db: AsyncSession, approving: models.Session, region: str, session: str, signature: bytes
 ) -> None:
@@ -118,29 +112,6 @@ def approval_text(region: str, session: str, key: bytes) -> bytes:
     return f"hening cloud approval 1\n{region}\n{session}\n".encode() + key
 
 
-async def set_approval(db: AsyncSession, session: models.Session, *, is_on: bool) -> None:
-    """Turn approval of new sessions on or off.
-
-    To turn it on, the device must have a key, and the account must have recovery words in case all
-    devices are lost. Raises CloudError otherwise.
-    """
-    if is_on and session.key is None:
-        raise CloudError(409, "device_without_key", "this device has no key; register one first.")
-    has_words = select(models.Recovery.account).where(models.Recovery.account == session.account)
-    if is_on and await db.scalar(has_words) is None:
-        raise CloudError(
-            409, "no_recovery", "set up recovery words first, in case all devices are lost."
-        )
-    statement = update(models.Account).where(models.Account.id == session.account)
-    await db.execute(statement.values(approves_devices=is_on))
-
-
-async def is_approval_on(db: AsyncSession, account: str) -> bool:
-    """Return whether new sessions of an account need an approval."""
-    query = select(models.Account.approves_devices).where(models.Account.id == account)
-    return bool(await db.scalar(query))
-
-
 async def show_sessions(call: Call) -> list[Session]:
     """List the logged-in devices, newest first."""
     async with call.services.database() as db:
@@ -150,7 +121,7 @@ async def show_sessions(call: Call) -> list[Session]:
             row.id,
             row.created_at,
             row.expires_at,
-            is_of(row, call.token),
+            row.token_sha256 == hash_token(call.token),
             _state(is_pending=row.is_pending),
             row.key,
             row.label,
@@ -169,7 +140,9 @@ async def register(call: Call) -> Registered:
     """Store the key of the calling device, which may still wait for approval."""
     async with call.services.database.begin() as db:
         session = await find_session(db, call.token)
-        await register_device(db, session, call.body.key, call.body.label)
+        if session.key is not None and session.key != call.body.key:
+            raise CloudError(409, "device_has_key", "this device has another key; log in again.")
+        session.key, session.label = call.body.key, call.body.label
     return Registered(session.id, _state(is_pending=session.is_pending))
 
 
@@ -183,15 +156,27 @@ async def approve(call: Call) -> None:
 
 async def show_choices(call: Call) -> Choices:
     """Return the owner's settings for the account."""
+    query = select(models.Account.approves_devices).where(models.Account.id == call.account)
     async with call.services.database() as db:
-        return Choices(await is_approval_on(db, call.account))
+        return Choices(bool(await db.scalar(query)))
 
 
 async def choose(call: Call) -> None:
     """Store the owner's settings for the account."""
+    is_on = call.body.approves_devices
+    has_words = select(models.Recovery.account).where(models.Recovery.account == call.account)
+    statement = update(models.Account).where(models.Account.id == call.account)
     async with call.services.database.begin() as db:
         session = await find_session(db, call.token)
-        await set_approval(db, session, is_on=call.body.approves_devices)
+        if is_on and session.key is None:
+            raise CloudError(
+                409, "device_without_key", "this device has no key; register one first."
+            )
+        if is_on and await db.scalar(has_words) is None:
+            raise CloudError(
+                409, "no_recovery", "set up recovery words first, in case all devices are lost."
+            )
+        await db.execute(statement.values(approves_devices=is_on))
 
 
 def _state(*, is_pending: bool) -> State:

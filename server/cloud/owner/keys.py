@@ -6,7 +6,6 @@ words' public key, and the account's keys wrapped with the words. A request for 
 for an account without words, does the same work as for any other.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -35,10 +34,8 @@ from server.cloud.accounts.sessions import (
 )
 from server.cloud.errors import CloudError, not_found
 from server.cloud.owner.devices import PREFIX, Key
-from server.cloud.records import wire
 from server.cloud.records.rotation import (
-    MemberKey,
-    NewWrap,
+    Rewrapped,
     lock_collections,
     rotate_wraps,
     withdraw_invitations,
@@ -99,29 +96,6 @@ class Recovered(msgspec.Struct):
     token: str
 
 
-class NewMember(msgspec.Struct):
-    """A collection's new key, encrypted to the public key of the member `username`.
-
-    `uid` is that of the new invitation.
-    """
-
-    uid: wire.Uid
-    username: str
-    key: wire.Key
-
-
-class Rewrapped(msgspec.Struct):
-    """A collection's key and type, encrypted with the account's new key.
-
-    `members` lists all other members if the collection's own key was replaced, else it is empty.
-    """
-
-    uid: wire.Uid
-    key: wire.Key
-    type: wire.Type
-    members: list[NewMember] = []
-
-
 class Rotate(Response):
     """A rotation, signed with the password's key: all keys of the account, encrypted again."""
 
@@ -131,16 +105,7 @@ class Rotate(Response):
     recovery: Recovery | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The decrypted data of an account's recovery words; see `models.Recovery`."""
-
-    key: bytes
-    wrap: bytes
-    words: bytes
-
-
-async def load_words(db: AsyncSession, secrets: Secrets, account: str | None) -> Words | None:
+async def load_words(db: AsyncSession, secrets: Secrets, account: str | None) -> Recovery | None:
     """Return the data of an account's words; None if it has none or `account` is None."""
     query = select(models.Recovery).where(models.Recovery.account == (account or ""))
     row = await db.scalar(query)
@@ -150,11 +115,11 @@ async def load_words(db: AsyncSession, secrets: Secrets, account: str | None) ->
         else secrets.open(getattr(row, column), TABLE, row.account, column)
         for column in _SEALED
     ]
-    return None if row is None else Words(*opened)
+    return None if row is None else Recovery(*opened)
 
 
 async def keep_words(
-    db: AsyncSession, secrets: Secrets, account: str, words: Words, now: int
+    db: AsyncSession, secrets: Secrets, account: str, words: Recovery, now: int
 ) -> None:
     """Replace the data of the recovery words of a locked account."""
     await db.execute(delete(models.Recovery).where(models.Recovery.account == account))
@@ -170,7 +135,7 @@ async def show_recovery(call: Call) -> Recovery:
         found = await load_words(db, call.services.secrets, call.account)
     if found is None:
         raise not_found("recovery")
-    return Recovery(found.key, found.wrap, found.words)
+    return found
 
 
 async def set_recovery(call: Call) -> None:
@@ -181,8 +146,7 @@ async def set_recovery(call: Call) -> None:
         await lock_keys(db, services.secrets, call.account, call.token)
         owner = await load_owner(db, services.secrets, call.account)
         _verify_own(call, claim, "setRecovery", owner)
-        words = _to_words(body.recovery)
-        await keep_words(db, services.secrets, call.account, words, services.now())
+        await keep_words(db, services.secrets, call.account, body.recovery, services.now())
 
 
 async def challenge(call: Call) -> Challenge:  # noqa: RUF029 - a handler like the others
@@ -225,16 +189,13 @@ async def rotate(call: Call) -> None:
         await lock_keys(db, secrets, call.account, call.token)
         owner = await load_owner(db, secrets, call.account)
         _verify_own(call, claim, "rotate", owner)
-        wraps = []
-        for each in body.collections:
-            members = []
-            for member in each.members:
-                other = await find_owner(db, secrets, member.username)
-                if other is None:
-                    raise not_found("account")
-                members.append(MemberKey(member.uid, other.id, member.key))
-            wraps.append(NewWrap(each.uid, each.key, each.type, members))
-        await rotate_wraps(db, call.account, found, wraps)
+        accounts: dict[str, str] = {}
+        for name in (member.username for each in body.collections for member in each.members):
+            other = await find_owner(db, secrets, name)
+            if other is None:
+                raise not_found("account")
+            accounts[name] = other.id
+        await rotate_wraps(db, call.account, found, body.collections, accounts)
         if owner is not None:
             await change_keys(db, secrets, call.account, owner.login_key, body.wrap)
         if body.public_key != (owner and owner.public_key):
@@ -242,8 +203,7 @@ async def rotate(call: Call) -> None:
         statement = update(models.Account).where(models.Account.id == call.account)
         await db.execute(statement.values(public_key=body.public_key))
         if body.recovery is not None:
-            words = _to_words(body.recovery)
-            await keep_words(db, secrets, call.account, words, services.now())
+            await keep_words(db, secrets, call.account, body.recovery, services.now())
         elif await load_words(db, secrets, call.account) is not None:
             raise CloudError(
                 409, "no_recovery", "the account has recovery words; wrap the new key with them."
@@ -267,7 +227,7 @@ def _verify_own(call: Call, claim: Claim, action: Action, owner: Owner | None) -
     services.rates.forgive_login(known, now)
 
 
-async def _verify_words(call: Call, claim: Claim, action: Action) -> tuple[Owner, Words]:
+async def _verify_words(call: Call, claim: Claim, action: Action) -> tuple[Owner, Recovery]:
     """Return the account named in a response; raises CloudError unless its words signed it."""
     services, secrets, now = call.services, call.services.secrets, call.services.now()
     name = claim.response.username
@@ -282,10 +242,6 @@ async def _verify_words(call: Call, claim: Claim, action: Action) -> tuple[Owner
         raise not_found("account")
     services.rates.forgive_login(known, now)
     return owner, words
-
-
-def _to_words(given: Recovery) -> Words:
-    return Words(given.key, given.wrap, given.words)
 
 
 _RECOVERY = f"{PREFIX}/recovery"

@@ -5,48 +5,51 @@ them or none, since a collection left out could never be decrypted again. If a s
 gets a new key of its own, its other members are invited again, in the way Etebase clients know.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
+import msgspec
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.errors import CloudError
+from server.cloud.records import wire
 from server.cloud.records.access import READ, SHARE, note_change, note_for
 from server.cloud.storage.models import Account, Collection, Invitation, Member
 
 
-@dataclass(frozen=True, slots=True)
-class MemberKey:
-    """A collection's new key, encrypted for another member; `uid` is the invitation's uid."""
+class NewMember(msgspec.Struct):
+    """A collection's new key, encrypted to the public key of the member `username`.
 
-    uid: str
-    account: str
-    key: bytes
+    `uid` is that of the new invitation.
+    """
+
+    uid: wire.Uid
+    username: str
+    key: wire.Key
 
 
-@dataclass(frozen=True, slots=True)
-class NewWrap:
-    """A collection's key and type, encrypted with the new account key.
+class Rewrapped(msgspec.Struct):
+    """A collection's key and type, encrypted with the account's new key.
 
     `members` lists all other members if the collection's own key was replaced, else it is empty.
     """
 
-    uid: str
-    key: bytes
-    type: bytes
-    members: Sequence[MemberKey] = field(default=())
+    uid: wire.Uid
+    key: wire.Key
+    type: wire.Type
+    members: list[NewMember] = []
 
 
 async def rotate_wraps(
     db: AsyncSession,
     account: str,
     locked: Sequence[tuple[int, str, int]],
-    wraps: Sequence[NewWrap],
+    wraps: Sequence[Rewrapped],
+    accounts: Mapping[str, str],
 ) -> None:
     """Replace the wrapped keys of an account's collections; raises CloudError unless complete.
 
-    `locked` is the result of `lock_collections`.
+    `locked` is the result of `lock_collections`. `accounts` holds the members' accounts by name.
     """
     found = {uid: (number, access) for number, uid, access in locked}
     given = {wrap.uid: wrap for wrap in wraps}
@@ -57,7 +60,7 @@ async def rotate_wraps(
         is_own = (Member.collection == number) & (Member.account == account)
         await db.execute(update(Member).where(is_own).values(key=wrap.key, type=wrap.type))
         if wrap.members:
-            await _invite_anew(db, account, number, access, wrap)
+            await _invite_anew(db, account, number, access, wrap, accounts)
         else:
             await note_for(db, number, account)
 
@@ -94,7 +97,12 @@ def _refuse_others() -> CloudError:
 
 
 async def _invite_anew(
-    db: AsyncSession, account: str, number: int, access: int, wrap: NewWrap
+    db: AsyncSession,
+    account: str,
+    number: int,
+    access: int,
+    wrap: Rewrapped,
+    accounts: Mapping[str, str],
 ) -> None:
     if access != SHARE:
         raise CloudError(403, "admin_access_required", "only a member with all rights may do this.")
@@ -102,7 +110,7 @@ async def _invite_anew(
         Member.collection == number, Member.account != account, Member.ended.is_(False)
     )
     others = {row.account: row for row in (await db.execute(query)).all()}
-    if sorted(others) != sorted(member.account for member in wrap.members):
+    if sorted(others) != sorted(accounts[member.username] for member in wrap.members):
         raise CloudError(
             409, "members_differ", f"these are not all members of {wrap.uid}; list them, and retry."
         )
@@ -110,7 +118,7 @@ async def _invite_anew(
     await note_change(db, number, (sequence or 0) + 1)
     await db.execute(delete(Invitation).where(Invitation.collection == number))
     for member in wrap.members:
-        other = others[member.account]
+        other = others[accounts[member.username]]
         ended = update(Member).where(Member.id == other.id)
         await db.execute(ended.values(ended=True, access=READ))
         await db.execute(
@@ -118,7 +126,7 @@ async def _invite_anew(
                 uid=member.uid,
                 collection=number,
                 inviting=account,
-                invited=member.account,
+                invited=other.account,
                 version=1,
                 access=other.access,
                 key=member.key,
