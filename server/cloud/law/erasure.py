@@ -20,27 +20,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import (
-    CursorResult,
-    Delete,
-    LargeBinary,
-    Select,
-    Table,
-    Update,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import LargeBinary, Select, Table, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import TABLE, hold_pepper
 from server.cloud.law.journal import keep_record, record_of
 from server.cloud.law.notices import ANNOUNCED
 from server.cloud.law.policies import Policies, Signed
-from server.cloud.law.receipts import DAY, Erased, make_erasure_receipt
+from server.cloud.law.receipts import DAY, make_erasure_receipt
 from server.cloud.records.access import note_for
 from server.cloud.secrets import Secrets
 from server.cloud.storage.bodies import Bodies
@@ -169,7 +156,8 @@ class Eraser:
             while True:
                 async with self.database.begin() as db:
                     await _erase_pages(db)
-                    if not await _change(db, delete(table).where(table.id.in_(rows))):
+                    statement = delete(table).where(table.id.in_(rows)).returning(table.id)
+                    if not (await db.execute(statement)).all():
                         break
         async with self.database.begin() as db:
             await _erase_pages(db)
@@ -181,26 +169,13 @@ class Eraser:
 
     async def _finish(self, row: Erasure) -> None:
         assert row.account is not None
-        assert row.root is not None
         async with self.database() as db:
             for table in (ACCOUNTS, *_tables_of_accounts()):
                 remaining = select(table).where(_names_account(table, row.account)).limit(1)
                 if (await db.execute(remaining)).first() is not None:
                     raise StorageError(f"rows of {table.name} still refer to an erased account")
         signed, now = await self._policy(row), self.now()
-        erased = Erased(
-            row.id,
-            row.account,
-            row.reason,
-            asked_at=row.asked_at,
-            due_at=row.due_at,
-            done_at=now,
-            bodies=row.bodies or 0,
-            items=row.items or 0,
-            size=row.size or 0,
-            root=row.root,
-        )
-        receipt = make_erasure_receipt(self.secrets, erased, signed)
+        receipt = make_erasure_receipt(self.secrets, row, signed, now)
         async with self.database.begin() as db:
             values = {"receipt": receipt, "account": None, "forget_at": _forget_at(signed, now)}
             await _complete_step(db, row, DONE, **values)
@@ -341,12 +316,6 @@ async def _complete_step(db: AsyncSession, row: Erasure, step: str, **values: ob
 
 async def _count(db: AsyncSession, query: Select[int]) -> int:
     return await db.scalar(select(func.count()).select_from(query.subquery())) or 0
-
-
-async def _change(db: AsyncSession, statement: Update | Delete) -> int:
-    result = await db.execute(statement)
-    assert isinstance(result, CursorResult)
-    return result.rowcount
 
 
 async def _erase_pages(db: AsyncSession) -> None:

@@ -7,7 +7,7 @@ notices to devices that ask, on the owner's page, and in the operator's list.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -50,18 +50,7 @@ class Announcement:
 async def announce(db: AsyncSession, announcement: Announcement) -> None:
     """Announce an erasure, replacing one already announced for the same account."""
     await cancel(db, announcement.account)
-    await db.execute(
-        insert(Erasure).values(
-            id=announcement.id,
-            account=announcement.account,
-            reason=announcement.reason,
-            asked_at=announcement.asked_at,
-            begins_at=announcement.begins_at,
-            due_at=announcement.due_at,
-            version=announcement.version,
-            step=ANNOUNCED,
-        )
-    )
+    await db.execute(insert(Erasure).values(**asdict(announcement), step=ANNOUNCED))
 
 
 async def cancel(db: AsyncSession, account: str, reason: str | None = None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from server.cloud.law.policies import Signed
 from server.cloud.secrets import Secrets
+from server.cloud.storage.law_models import Erasure
 from server.core.encodings import encode_canonical_json
 from server.core.note import encode_note
 
@@ -36,22 +37,6 @@ class Event:
     statement: bytes | None = None
     public_key: str = ""
     ends_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """A finished erasure, with counts of the erased bodies, items and bytes (`size`)."""
-
-    id: str
-    account: str
-    reason: str
-    asked_at: int
-    due_at: int
-    done_at: int
-    bodies: int
-    items: int
-    size: int
-    root: bytes
 
 
 def hash_account(account: str) -> str:
@@ -118,27 +103,29 @@ def make_consent_receipt(secrets: Secrets, event: Event, signed: Signed) -> byte
     return _sign(secrets, value)
 
 
-def make_erasure_receipt(secrets: Secrets, erased: Erased, signed: Signed) -> bytes:
-    """Return the signed receipt of an erasure."""
+def make_erasure_receipt(secrets: Secrets, row: Erasure, signed: Signed, done_at: int) -> bytes:
+    """Return the signed receipt of an erasure that is done at `done_at`, in epoch seconds."""
+    assert row.account is not None
+    assert row.root is not None
     policy = signed.policy
     value = {
         "schema": 1,
         "type": "erasure",
-        "id": erased.id,
-        "account": hash_account(erased.account),
-        "reason": erased.reason,
-        "asked": erased.asked_at,
-        "due": erased.due_at,
-        "done": erased.done_at,
+        "id": row.id,
+        "account": hash_account(row.account),
+        "reason": row.reason,
+        "asked": row.asked_at,
+        "due": row.due_at,
+        "done": done_at,
         "erased": {
-            "bodies": erased.bodies,
-            "bytes": erased.size,
-            "items": erased.items,
-            "root": erased.root.hex(),
+            "bodies": row.bodies,
+            "bytes": row.size,
+            "items": row.items,
+            "root": row.root.hex(),
         },
         "policy": {"region": policy.region, "sha256": signed.sha256, "version": policy.version},
-        "last_backup_gone": (erased.done_at // DAY + policy.days.backups + 1) * DAY,
-        "name_free": erased.done_at + policy.days.quarantine * DAY,
+        "last_backup_gone": (done_at // DAY + policy.days.backups + 1) * DAY,
+        "name_free": done_at + policy.days.quarantine * DAY,
     }
     return _sign(secrets, value)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from server.cloud.law.policies import open_signed
-from server.cloud.law.receipts import Erased, Event, make_consent_receipt, make_erasure_receipt
+from server.cloud.law.receipts import Event, make_consent_receipt, make_erasure_receipt
+from server.cloud.storage.law_models import Erasure
 from server.core.cloud_policy import Deadlines, Lifetimes, Policy
 from tests.server.cloud.device import NOW, SECRETS
 from tests.server.cloud.policies import KEY, POLICY, make_statement, sign
@@ -44,19 +45,18 @@ def test_vectors_of_receipts():
         public_key=STATEMENT["public_key"],
     )
     assert block("consent").encode() == make_consent_receipt(SECRETS, event, SIGNED)
-    erased = Erased(
-        "C" * 22,
-        "B" * 22,
-        "asked",
+    erased = Erasure(
+        id="C" * 22,
+        account="B" * 22,
+        reason="asked",
         asked_at=NOW,
         due_at=NOW + 72 * 60 * 60,
-        done_at=NOW + 1,
         bodies=2,
         items=4,
         size=20_000,
         root=bytes(32),
     )
-    assert block("erasure").encode() == make_erasure_receipt(SECRETS, erased, SIGNED)
+    assert block("erasure").encode() == make_erasure_receipt(SECRETS, erased, SIGNED, NOW + 1)
 
 
 POLICY_PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "cloud-policy.md").read_text(
