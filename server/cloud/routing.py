@@ -65,7 +65,8 @@ class Services:
     async def session_seconds(self, db: AsyncSession) -> int:
         """Return the idle time in seconds after which a device has to log in again."""
         days = self.settings.session_days
-        return DAY * await self.law.limit_session_days(db, days)
+        signed = await self.law.policies.current(self.now(), db)
+        return DAY * (days if signed is None else min(days, signed.policy.days.session_idle))
 
     def check_accepts_data(self) -> None:
         """Raise CloudError if the region is closing and accepts no new data."""

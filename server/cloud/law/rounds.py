@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import lock_owner
 from server.cloud.errors import CloudError
@@ -74,11 +73,6 @@ class Law:
             async with self.database.begin() as db:
                 await note_use(db, account, self.now())
             self._used.add(account)
-
-    async def limit_session_days(self, db: AsyncSession, days: int) -> int:
-        """Return `days`, limited to the policy's days for an idle session."""
-        signed = await self.policies.current(self.now(), db)
-        return days if signed is None else min(days, signed.policy.days.session_idle)
 
     async def find_policy(self) -> Signed:
         """Return the policy in force; raises CloudError if there is none."""
