@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, cast
 
-from sqlalchemy import Table, bindparam, delete, func, insert, select
+from sqlalchemy import Table, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import (
@@ -203,12 +203,12 @@ async def remove_vault(db: AsyncSession, account: str, name: str) -> list[str]:
     """Remove the rows of a vault and its objects, and return the names of their bodies."""
     await lock_owner(db, account)
     vault = await find_vault(db, account, name)
-    stored = list(await db.scalars(select(Blob.stored).where(Blob.vault == vault)))
-    total = await db.scalar(select(func.sum(Blob.length)).where(Blob.vault == vault))
+    query = select(Blob.stored, Blob.length).where(Blob.vault == vault)
+    blobs = (await db.execute(query)).all()
     await db.execute(delete(Blob).where(Blob.vault == vault))
     await db.execute(delete(Vault).where(Vault.id == vault))
-    await charge(db, account, -int(total or 0))
-    return stored
+    await charge(db, account, -sum(blob.length for blob in blobs))
+    return [blob.stored for blob in blobs]
 
 
 @dataclass(frozen=True, slots=True)

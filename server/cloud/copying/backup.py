@@ -225,7 +225,7 @@ async def restore(
     is_new = not await asyncio.to_thread(folder.settings.exists)
     if is_new and not isinstance(place, PostgresAddress):
         # Remove a leftover of an interrupted restore: without settings there is no cloud yet.
-        await asyncio.to_thread(_remove, place)
+        await asyncio.to_thread(_remove_database, place)
     async with (
         _opened(backup, manifest, folder) as copy,
         open_database(place, migrations=MIGRATIONS) as database,
@@ -262,7 +262,7 @@ async def _opened(
         async with open_database(source, migrations=MIGRATIONS) as copy:
             yield copy
     finally:
-        await asyncio.to_thread(_remove, source)
+        await asyncio.to_thread(_remove_database, source)
 
 
 async def _check_age(copy: Sessions, made_at: int, now: int) -> None:
@@ -288,11 +288,6 @@ def _copy_verified(source: Path, target: Path, manifest: Manifest) -> None:
     if not source.exists() or hash_file(source) != manifest.sha256:
         raise StorageError(f"{source} is damaged or missing: use another backup.")
     make_folder(target.parent)
-    _remove(target)
+    _remove_database(target)
     create_file(target)
     shutil.copyfile(source, target)
-
-
-def _remove(database: Path) -> None:
-    for path in database.parent.glob(f"{database.name}*"):
-        path.unlink()

@@ -5,7 +5,6 @@ has no signed statement. In both cases the owner gets a receipt that the region 
 """
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
@@ -82,8 +81,8 @@ def read_statement(statement: bytes, public_key: str, signature: str) -> Stateme
     `public_key` and `signature` are in base64.
     """
     try:
-        key, signed = _decode(public_key), _decode(signature)
-        VerifyKey(key).verify(statement, signed)
+        key = VerifyKey(base64.b64decode(public_key, validate=True))
+        key.verify(statement, base64.b64decode(signature, validate=True))
     except (BadSignatureError, ValueError, TypeError) as error:
         raise CloudError(
             422, "bad_signature", "the statement is not signed by the given key."
@@ -182,10 +181,3 @@ async def _keep(db: AsyncSession, secrets: Secrets, event: Event, signed: Signed
 
 async def _set_version(db: AsyncSession, account: str, version: int) -> None:
     await db.execute(update(Account).where(Account.id == account).values(consent_version=version))
-
-
-def _decode(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(text) from error

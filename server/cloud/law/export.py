@@ -30,6 +30,7 @@ from server.cloud.blobs.vaults import CONFIG, LOCKS, TYPES
 from server.cloud.law.consents import list_consents
 from server.cloud.records.chunks import load_bodies
 from server.cloud.routing import Services
+from server.cloud.storage.bodies import one_piece
 from server.cloud.storage.models import Blob, Chunk, Collection, Item, Member, Revision, Vault
 from server.core.encodings import encode_canonical_json
 
@@ -80,17 +81,17 @@ async def _entries(services: Services, account: str) -> AsyncIterator[Entry]:
         "encryptedContent": owner.wrap,
         "pubkey": owner.public_key,
     }
-    yield "account.msgpack", _one(msgspec.msgpack.encode(keys))
+    yield "account.msgpack", one_piece(msgspec.msgpack.encode(keys))
     for signed in await services.law.policies.load(services.now()):
-        yield f"policies/{signed.policy.version}.note", _one(signed.note)
+        yield f"policies/{signed.policy.version}.note", one_piece(signed.note)
     for row in consents:
-        yield f"receipts/{row.at}-{row.id}.note", _one(row.receipt)
+        yield f"receipts/{row.at}-{row.id}.note", one_piece(row.receipt)
         if row.statement is not None:
-            yield f"receipts/{row.at}-{row.id}.json", _one(row.statement)
+            yield f"receipts/{row.at}-{row.id}.json", one_piece(row.statement)
     for number, uid, key, kind in collections:
         folder = f"collections/{uid}"
         head = {"uid": uid, "collectionKey": key, "collectionType": kind}
-        yield f"{folder}/collection.msgpack", _one(msgspec.msgpack.encode(head))
+        yield f"{folder}/collection.msgpack", one_piece(msgspec.msgpack.encode(head))
         yield f"{folder}/items", _items(services, number)
         yield f"{folder}/chunks", _chunks(services, number)
     for number, name in vaults:
@@ -148,7 +149,7 @@ async def _chunks(services: Services, collection: int) -> AsyncIterator[bytes]:
 async def _vault(services: Services, vault: int, folder: str) -> AsyncIterator[Entry]:
     """Yield a vault in restic's local layout, without locks, which would be stale."""
     for kind in TYPES:
-        yield f"{folder}/{kind}/", _one(b"")
+        yield f"{folder}/{kind}/", one_piece(b"")
     query = (
         select(Blob.id, Blob.type, Blob.name, Blob.length, Blob.stored)
         .where(Blob.vault == vault, Blob.type != LOCKS)
@@ -174,10 +175,6 @@ def _framed(value: object) -> bytes:
     """Return a msgpack value preceded by its length, so that a file can hold several."""
     packed = msgspec.msgpack.encode(value)
     return len(packed).to_bytes(4, "big") + packed
-
-
-async def _one(piece: bytes) -> AsyncIterator[bytes]:  # noqa: RUF029 - as the others come
-    yield piece
 
 
 class _Archive:

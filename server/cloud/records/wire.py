@@ -10,7 +10,6 @@ never too few.
 """
 
 import base64
-import binascii
 import hashlib
 import struct
 from dataclasses import dataclass
@@ -211,13 +210,13 @@ def encode_cursor(cursor: Cursor) -> str:
 
 def decode_changes(text: str | None, generation: bytes, account: str) -> int:
     """Return a cursor's changes of `account`, 0 if missing; raises CloudError `bad_stoken`."""
-    _, (mark, changes), _ = _decode(text, generation)
+    (mark, changes), _ = _decode(text, generation)
     return changes if mark == _mark(account) else 0
 
 
 def decode_sequence(text: str | None, generation: bytes, collection: str) -> int:
     """Return a cursor's sequence of `collection`, 0 if missing; raises CloudError `bad_stoken`."""
-    _, _, (mark, sequence) = _decode(text, generation)
+    _, (mark, sequence) = _decode(text, generation)
     return sequence if mark == _mark(collection) else 0
 
 
@@ -229,21 +228,19 @@ def is_at(text: str, generation: bytes, collection: str, sequence: int) -> bool:
         return False
 
 
-def _decode(
-    text: str | None, generation: bytes
-) -> tuple[bytes, tuple[bytes, int], tuple[bytes, int]]:
+def _decode(text: str | None, generation: bytes) -> tuple[tuple[bytes, int], tuple[bytes, int]]:
     if text is None:
-        return generation, (_NO_OWNER, 0), (_NO_OWNER, 0)
+        return (_NO_OWNER, 0), (_NO_OWNER, 0)
     try:
         packed = base64.b64decode(text + "==", altchars=b"-_", validate=True)
         found, account, changes, collection, sequence = _FORM.unpack(packed)
-    except (binascii.Error, struct.error, ValueError):
+    except (struct.error, ValueError):
         found = b""
     if found != generation:
         raise CloudError(
             400, "bad_stoken", "this stoken is invalid or expired; list again without one."
         )
-    return found, (account, changes), (collection, sequence)
+    return (account, changes), (collection, sequence)
 
 
 def _mark(owner: str) -> bytes:

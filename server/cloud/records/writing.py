@@ -70,12 +70,9 @@ async def write_items(
     rows = {row.uid: row for row in await _load_rows(db, place, request)}
     etags = {uid: row.etag for uid, row in rows.items()}
     _check_known("dep_failed", request.deps, etags)
-    if request.must_match:
-        known = [
-            Known(item.uid, item.etag) for item in request.items if not _is_written(item, etags)
-        ]
-        _check_known("item_failed", known, etags)
     items = [item for item in request.items if not _is_written(item, etags)]
+    if request.must_match:
+        _check_known("item_failed", [Known(item.uid, item.etag) for item in items], etags)
     if not items:
         return
     replaced = {rows[item.uid].id: item.content.uid for item in items if item.uid in rows}

@@ -47,10 +47,10 @@ class Retention:
     from the item's deletion, and `leftovers` from the last write of an upload.
     """
 
-    sessions: int = 400 * DAY
-    revisions: int = 30 * DAY
-    tombstones: int = 400 * DAY
-    leftovers: int = DAY
+    sessions: int
+    revisions: int
+    tombstones: int
+    leftovers: int
 
 
 def retention_of(settings: CloudSettings, days: Lifetimes | None) -> Retention:
