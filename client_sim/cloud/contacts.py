@@ -46,14 +46,6 @@ class Line:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """Two merged versions; `lost` lists the values that were replaced in a conflict."""
-
-    body: bytes
-    lost: str = ""
-
-
 def parse_card(body: bytes) -> list[Line]:
     """Return the lines of a card, with BEGIN and END; raises RecordError if malformed."""
     try:
@@ -128,17 +120,20 @@ def is_same_person(one: bytes, other: bytes) -> bool:
     )
 
 
-def merge_cards(base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later: bool) -> Merged:
+def merge_cards(
+    base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later: bool
+) -> tuple[bytes, str]:
     """Merge two versions of a contact, given their common base version.
 
     Lines that either side added or removed are added or removed. If both sides changed a property
-    that occurs once, the later version's value is kept, and `lost` lists the other one.
+    that occurs once, the later version's value is kept. Also returns a list of the values that were
+    replaced in a conflict, as text.
     """
     try:
         base_lines = parse_card(base) if base is not None else []
         my_lines, their_lines = parse_card(mine), parse_card(theirs)
     except RecordError:
-        return Merged(mine if mine_is_later else theirs, "the whole contact")
+        return mine if mine_is_later else theirs, "the whole contact"
     base_counts, my_counts = (
         Counter(line.text for line in lines) for lines in (base_lines, my_lines)
     )
@@ -164,7 +159,7 @@ def merge_cards(base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later
     body = encode_card([*result, their_lines[-1]])
     # If the result equals one side's card, keep that side's bytes with their folds and line ends.
     same = [x for x in (theirs, mine) if parse_card(x) == parse_card(body)]
-    return Merged(same[0] if same else body, ", ".join(lost))
+    return same[0] if same else body, ", ".join(lost)
 
 
 def make_card(contact: Contact, uid: str) -> bytes:

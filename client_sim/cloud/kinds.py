@@ -72,13 +72,13 @@ def _decode_photo(revision: Revision) -> bytes:
 def _merge_contact(
     base: bytes | None, mine: bytes, theirs: bytes, is_later: bool, _day: str
 ) -> Outcome:
-    merged = contacts.merge_cards(base, mine, theirs, mine_is_later=is_later)
-    if not merged.lost:
-        return Outcome(merged.body)
-    name = contacts.describe_contact(merged.body)
+    body, lost = contacts.merge_cards(base, mine, theirs, mine_is_later=is_later)
+    if not lost:
+        return Outcome(body)
+    name = contacts.describe_contact(body)
     return Outcome(
-        merged.body,
-        f"{name} was changed on two devices; the later change is kept, in place of {merged.lost}.",
+        body,
+        f"{name} was changed on two devices; the later change is kept, in place of {lost}.",
         theirs if is_later else mine,
     )
 

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -203,14 +204,14 @@ def export(cloud: Cloud, path: Path) -> dict[str, int]:
 
     Raises CloudError if the original of a photo is not on the phone, StoreError if writing fails.
     """
-    counts: dict[str, int] = {}
+    counts = Counter[str]()
     manifest: dict[str, str] = {}
     part = path.with_name(f".{path.name}.new")
     try:
         with zipfile.ZipFile(part, "w") as archive:
             for kind, name, data, time in _list(cloud):
                 manifest[name] = hashlib.sha256(data).hexdigest()
-                counts[kind] = counts.get(kind, 0) + _count(kind, data)
+                counts[kind] += _count(kind, data)
                 _write(archive, name, data, time)
             text = json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
             _write(archive, "manifest.json", text.encode(), _EPOCH)

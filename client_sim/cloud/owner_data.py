@@ -4,7 +4,7 @@ Nothing here is sent. Importing a record twice stores it once.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,6 @@ from client_sim.cloud import contacts, messages, notes, photos
 from client_sim.cloud.account import Cloud
 from client_sim.cloud.errors import RecordError
 from client_sim.cloud.keys import hkdf
-from client_sim.cloud.kinds import KINDS
 from client_sim.cloud.pieces import original_path, store_original
 from client_sim.cloud.push import new_uid
 from client_sim.cloud.records import UID, encode_uid
@@ -75,7 +74,7 @@ def import_file(cloud: Cloud, path: Path) -> tuple[dict[str, int], list[str]]:
 
     Returns the number of new records of each type, and a sentence for each file that failed.
     """
-    added: dict[str, int] = {}
+    added = Counter[str]()
     failures: list[str] = []
     for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if not each.is_file():
@@ -86,7 +85,7 @@ def import_file(cloud: Cloud, path: Path) -> tuple[dict[str, int], list[str]]:
         except (RecordError, OSError) as error:
             failures.append(f"{each.name}: {error}")
         else:
-            added[kind] = added.get(kind, 0) + count
+            added[kind] += count
     return added, failures
 
 
@@ -108,31 +107,22 @@ def plant(cloud: Cloud, persona: Persona) -> dict[str, int]:
 def _import_one(cloud: Cloud, path: Path, data: bytes) -> tuple[str, int]:
     suffix = path.suffix.lower()
     if suffix == ".vcf":
-        return "contact", _count(add_contact(cloud, card) for card in contacts.split_cards(data))
+        return "contact", sum(add_contact(cloud, card) for card in contacts.split_cards(data))
     if suffix == ".xml":
-        return "message", _count(add_message(cloud, x) for x in messages.split_messages(data))
+        return "message", sum(add_message(cloud, x) for x in messages.split_messages(data))
     if suffix in {".md", ".txt"}:
         return "note", int(add_note(cloud, path.stem, data.decode("utf-8", "replace")))
     return "photo", int(add_photo(cloud, path.name, data))
 
 
-def _count(found: Iterable[bool]) -> int:
-    return sum(found)
-
-
 def _add(cloud: Cloud, kind: str, body: bytes, at: int, *, identity: bytes = b"") -> bool:
     with cloud.store.transaction():
-        if identity:
-            # The uid depends on the account's key. Before a login it is random, so that the same
-            # record may exist under another uid.
-            uid = _name(cloud, kind, identity)
-            if cloud.store.find(uid) is not None or cloud.store.has_body(kind, body):
-                return False
-        else:
-            if cloud.store.has_body(kind, body):
-                return False
-            uid = new_uid(cloud)
-        cloud.store.put(Row(uid, KINDS[kind].name, None, body, at=at))
+        # A uid that depends on the account's key is random before a login, so that the same record
+        # may exist under another uid.
+        uid = _name(cloud, kind, identity) if identity else new_uid(cloud)
+        if cloud.store.find(uid) is not None or cloud.store.has_body(kind, body):
+            return False
+        cloud.store.put(Row(uid, kind, None, body, at=at))
         return True
 
 

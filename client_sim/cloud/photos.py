@@ -219,8 +219,8 @@ def _find_exif(data: bytes) -> bytes:
 
 
 def _read_block(block: bytes) -> Facts:
-    order = {b"II": "<", b"MM": ">"}[block[:2]] if block[:2] in {b"II", b"MM"} else ""
-    if not order:
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None:
         return Facts("image/jpeg")
     first, following = _read_folder(block, order, struct.unpack_from(order + "I", block, 4)[0])
     more = _follow(block, order, first, _EXIF_BLOCK)
@@ -228,7 +228,7 @@ def _read_block(block: bytes) -> Facts:
     small = _read_folder(block, order, following)[0] if following else {}
     return Facts(
         "image/jpeg",
-        _read_time(block, order, more.get(_TAKEN) or first.get(_TIME)),
+        _read_time(block, more.get(_TAKEN) or first.get(_TIME)),
         _read_degrees(block, order, place, 1, b"S"),
         _read_degrees(block, order, place, 3, b"W"),
         _read_picture(block, order, small),
@@ -261,7 +261,7 @@ def _follow(block: bytes, order: str, entries: dict[int, Entry], tag: int) -> di
     return _read_folder(block, order, at)[0]
 
 
-def _read_time(block: bytes, _order: str, entry: Entry | None) -> str:
+def _read_time(block: bytes, entry: Entry | None) -> str:
     if entry is None:
         return ""
     text = block[entry[2] : entry[2] + 19].decode("ascii", "replace")

@@ -200,8 +200,8 @@ def check_erasure_receipt(
 def open_receipt(note: bytes, key: str, region: str) -> dict[str, Any]:
     """Verify and decode a receipt of `region`; raises DeceivedError."""
     text = _open(note, _key(key, f"hening-receipt/{region}"), "receipt")
-    receipt = wire.decode(text, dict[str, Any], is_json=True)
-    return dict(receipt)
+    receipt: dict[str, Any] = wire.decode(text, dict[str, Any], is_json=True)
+    return receipt
 
 
 def encode_canonical(value: object) -> bytes:

@@ -5,6 +5,7 @@ never skips one. Responses that an honest server never gives are refused before 
 revision that had been replaced, a record that none of the owner's devices wrote, an endless list.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ import msgspec
 from client_sim.cloud import contacts, wire
 from client_sim.cloud.account import Cloud
 from client_sim.cloud.errors import DeceivedError, RecordError, RefusedError
-from client_sim.cloud.kinds import KINDS, Kind, Outcome
+from client_sim.cloud.kinds import KINDS, Kind
 from client_sim.cloud.records import UID, Revision, decode_item, encode_uid, open_collection
 from client_sim.cloud.service import Service
 from client_sim.cloud.store import CollectionRow, Conflict, Row
@@ -31,18 +32,14 @@ class Report:
     `missing` counts records that the server lost. `say` and `progress` are called as it proceeds.
     """
 
-    received: dict[str, int] = field(default_factory=dict)
-    sent: dict[str, int] = field(default_factory=dict)
+    received: Counter[str] = field(default_factory=Counter)
+    sent: Counter[str] = field(default_factory=Counter)
     conflicts: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     missing: int = 0
     say: Callable[[str], None] = field(default=lambda _sentence: None)
     progress: Callable[[int, int], None] = field(default=lambda _done, _total: None)
-
-    def count(self, counts: dict[str, int], kind: str, number: int = 1) -> None:
-        """Add `number` records of a type to `counts`."""
-        counts[kind] = counts.get(kind, 0) + number
 
 
 class Puller:
@@ -174,7 +171,7 @@ class Puller:
         is_older = store.is_former(item.uid, etag)
         if is_older:
             self._check_older(row)
-        self._report.count(self._report.received, self._kind.name)
+        self._report.received[self._kind.name] += 1
         store.add_former(item.uid, row.etag)
         if is_older:  # the phone's version will overwrite it
             row = replace(row, base=theirs)
@@ -210,7 +207,7 @@ class Puller:
             )
             return replace(row, body=remaining)
         day = f"{datetime.fromtimestamp(self._cloud.now, UTC):%Y-%m-%d}"
-        outcome: Outcome = kind.merge(row.base, mine, theirs, row.at >= mtime, day)
+        outcome = kind.merge(row.base, mine, theirs, row.at >= mtime, day)
         if outcome.sentence:
             self._record_conflict(row, outcome.sentence, outcome.lost)
         if outcome.copy is not None:

@@ -50,7 +50,7 @@ def push(cloud: Cloud, service: Service, kind_name: str, report: Report) -> list
             while batch := _choose(cloud, kind, report):
                 collection = _find_collection(cloud, service, kind, batch[0].collection)
                 written += _send(cloud, service, kind, collection, batch)
-                report.count(report.sent, kind.name, len(batch))
+                report.sent[kind.name] += len(batch)
                 done += sum(len(row.body or b"") for row in batch)
                 report.progress(min(done, total), total)
         except RefusedError as refusal:

@@ -31,12 +31,10 @@ class Service:
     `token` is a session's token. `program` is the name and program token for the blobs door.
     """
 
-    def __init__(
-        self, connection: Connection, token: str = "", program: tuple[str, str] | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, token: str) -> None:
         self.connection = connection
         self.token = token
-        self.program = program
+        self.program: tuple[str, str] | None = None
 
     def records(self, method: str, path: str, kind: Any = None, body: object = None) -> Any:  # noqa: ANN401 - the answer is of the type `kind`
         """Call the records door; returns the response decoded as `kind`. Raises CloudError."""
@@ -141,18 +139,18 @@ class Service:
 
 def _records_error(response: Response) -> Exception:
     try:
-        problem = msgspec.msgpack.decode(response.body, type=_Refusal)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        problem = _Refusal()
-    return _response_error(response, problem.code)
+        code = wire.decode(response.body, _Refusal).code
+    except DeceivedError:
+        code = ""
+    return _response_error(response, code)
 
 
 def _json_error(response: Response) -> Exception:
     try:
-        problem = msgspec.json.decode(response.body, type=_Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        problem = _Problem()
-    return _response_error(response, problem.type.removeprefix(_URN).replace("-", "_"))
+        kind = wire.decode(response.body, _Problem, is_json=True).type
+    except DeceivedError:
+        kind = ""
+    return _response_error(response, kind.removeprefix(_URN).replace("-", "_"))
 
 
 def _response_error(response: Response, code: str) -> Exception:

@@ -227,13 +227,6 @@ class Store:
         """Return the records of a type that have to be uploaded, newest first."""
         return self._rows("WHERE type = ? AND changed = 1 ORDER BY at DESC, uid", (kind,))
 
-    def stored(self, kind: str, collection: str) -> list[Row]:
-        """Return the records of a collection that the server has."""
-        return self._rows(
-            "WHERE type = ? AND collection = ? AND etag IS NOT NULL ORDER BY uid",
-            (kind, collection),
-        )
-
     def put(self, row: Row) -> None:
         """Store a record; it has to be uploaded if its body and base differ."""
         changed = (row.body is not None) if row.etag is None else row.body != row.base

@@ -10,7 +10,7 @@ withholds one of these revisions or gives an older head.
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -136,10 +136,8 @@ def _check_usage(cloud: Cloud, usage: wire.Usage, need: int, report: Report) -> 
             f"{need} bytes are to be uploaded, but your quota leaves only"
             f" {max(0, usage.quota - usage.used)}: what does not fit stays on the phone."
         )
-    kinds: Callable[[str], list[Row]] = cloud.store.live
-    known = sum(
-        _measure(row) for kind in cloud.enabled_types for row in kinds(kind) if row.etag is not None
-    )
+    rows = (row for kind in cloud.enabled_types for row in cloud.store.live(kind))
+    known = sum(_measure(row) for row in rows if row.etag is not None)
     if usage.used < known // 2:
         report.warnings.append(
             f"The server counts {usage.used} bytes of {known} uploaded: it may have lost some."
