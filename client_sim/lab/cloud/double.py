@@ -41,8 +41,6 @@ FLAWS: Final = {
 }
 """The descriptions of leaky servers, by id."""
 
-_LOG: Final = ("logs-name", "logs-token", "logs-path")
-
 
 class RefusedError(Exception):
     """A refused request: its status and code."""

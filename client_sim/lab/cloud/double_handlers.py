@@ -129,7 +129,7 @@ def _consent(cloud: Double, request: Request) -> tuple[int, Any]:
     account, _ = cloud.find(request)
     body = decode_body(request)
     statement = json.loads(body["statement"])
-    if statement["policy"] != _hash_policy(cloud):
+    if statement["policy"] != _cite_policy(cloud)["sha256"]:
         raise RefusedError(409, "other_policy")
     account.consents.append(statement)
     device = {
@@ -151,19 +151,17 @@ def _withdraw(cloud: Double, request: Request) -> tuple[int, Any]:
 def _consent_receipt(cloud: Double, account: Account, state: str, **more: Any) -> str:
     return cloud.receipt(
         type="consent",
-        policy={"region": cloud.name, "sha256": _hash_policy(cloud), "version": _version(cloud)},
+        policy=_cite_policy(cloud),
         piiPrincipalId=hashlib.sha256(account.id.encode()).hexdigest(),
         record={"event_state": state},
         **more,
     )
 
 
-def _hash_policy(cloud: Double) -> str:
-    return hashlib.sha256(cloud.policy.rpartition(b"\n\n")[0] + b"\n").hexdigest()
-
-
-def _version(cloud: Double) -> int:
-    return int(read_note(cloud.policy)["version"])
+def _cite_policy(cloud: Double) -> dict[str, Any]:
+    sha256 = hashlib.sha256(cloud.policy.rpartition(b"\n\n")[0] + b"\n").hexdigest()
+    version = int(read_note(cloud.policy)["version"])
+    return {"region": cloud.name, "sha256": sha256, "version": version}
 
 
 @route("GET", "/account/1/recovery")
@@ -225,7 +223,7 @@ def _erase(cloud: Double, request: Request) -> tuple[int, Any]:
         type="erasure",
         id=number,
         account=hashlib.sha256(account.id.encode()).hexdigest(),
-        policy={"region": cloud.name, "sha256": _hash_policy(cloud), "version": _version(cloud)},
+        policy=_cite_policy(cloud),
         last_backup_gone=now + 14 * 24 * _HOUR,
         **times,
     )

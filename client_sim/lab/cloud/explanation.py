@@ -155,46 +155,33 @@ def _challenge(_ring: Keyring, request: Request, _on: frozenset[str]) -> Iterato
 
 def _signed(
     ring: Keyring, request: Request, action: str, more: str
-) -> Iterator[Part | dict[str, Any]]:
-    """Yield the parts of a signed response, and last its content."""
+) -> tuple[list[Part], dict[str, Any]]:
+    """Return the parts of a signed response, and its content."""
     is_json = request.path.startswith("/account")
     body = (json.loads if is_json else msgpack.decode)(request.body)
     response, signature = (to_bytes(body[name]) for name in ("response", "signature"))
     content = (json.loads if is_json else msgpack.decode)(response)
-    yield from check_members(body, "response signature", "signed request")
-    yield from check_members(content, f"username challenge host action {more}", action)
-    yield equal("username", content["username"], NAME, "the account's name")
-    yield equal("action", content["action"], action, "what is asked")
-    yield equal("host", content["host"], request.header("Host"), "the region's host")
-    is_known = to_bytes(content["challenge"]) in ring.challenges
-    yield Part(
-        *("challenge", to_bytes(content["challenge"]), "given back once, signed"),
-        problem="" if is_known else "not a challenge from the server",
-    )
+    challenge = to_bytes(content["challenge"])
+    problem = "" if challenge in ring.challenges else "not a challenge from the server"
     keys = [_login_key(main) for main in ring.main_keys]
-    yield check_signature(signature, response, keys)
-    yield content
+    parts = [
+        *check_members(body, "response signature", "signed request"),
+        *check_members(content, f"username challenge host action {more}", action),
+        equal("username", content["username"], NAME, "the account's name"),
+        equal("action", content["action"], action, "what is asked"),
+        equal("host", content["host"], request.header("Host"), "the region's host"),
+        Part("challenge", challenge, "given back once, signed", problem=problem),
+        check_signature(signature, response, keys),
+    ]
+    return parts, content
 
 
 def _login(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
-    yield from _parts(_signed(ring, request, "login", ""))
-
-
-def _parts(found: Iterator[Part | dict[str, Any]]) -> Iterator[Part]:
-    return (each for each in found if isinstance(each, Part))
-
-
-def _split(found: Iterator[Part | dict[str, Any]]) -> tuple[list[Part], dict[str, Any]]:
-    parts = list(found)
-    content = parts.pop()
-    assert isinstance(content, dict)
-    return [each for each in parts if isinstance(each, Part)], content
+    yield from _signed(ring, request, "login", "")[0]
 
 
 def _change_password(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
-    parts, content = _split(
-        _signed(ring, request, "changePassword", "loginPubkey encryptedContent")
-    )
+    parts, content = _signed(ring, request, "changePassword", "loginPubkey encryptedContent")
     yield from parts
     publics = [_login_key(main) for main in ring.main_keys]
     is_own = content["loginPubkey"] in publics
@@ -267,14 +254,14 @@ def _recovery(ring: Keyring, content: dict[str, Any]) -> Iterator[Part]:
 
 
 def _set_words(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
-    parts, content = _split(_signed(ring, request, "setRecovery", "recovery"))
+    parts, content = _signed(ring, request, "setRecovery", "recovery")
     yield from parts
     yield from _recovery(ring, content["recovery"])
 
 
 def _rotate(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
     more = "wrap public_key collections recovery"
-    parts, content = _split(_signed(ring, request, "rotate", more))
+    parts, content = _signed(ring, request, "rotate", more)
     yield from parts
     yield take_account(ring, to_bytes(content["wrap"]), is_new=True)
     yield equal(

@@ -5,7 +5,7 @@ It is turned off at every boundary, which is any point at which data leaves or a
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -170,5 +170,5 @@ def _departures(run: CloudRun) -> list[Departure]:
     return [e for e in run.departures(*_SENDING) if e.phase == run.phases[_FIRST]]
 
 
-def _run_scenario(factory: Factory, boundary: object) -> CloudRun:
-    return run_scenario(factory, CloudScenario(make_owner("a"), _SCENARIO), boundary=boundary)  # type: ignore[arg-type]
+def _run_scenario(factory: Factory, boundary: Callable[[CloudPhone, str], None] | None) -> CloudRun:
+    return run_scenario(factory, CloudScenario(make_owner("a"), _SCENARIO), boundary=boundary)

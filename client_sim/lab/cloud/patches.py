@@ -100,16 +100,8 @@ def _content(value: Value, _world: CloudWorld) -> Patches:
     return [(push, "encode_item", _with_content(add))]
 
 
-@_patch("compressed")
-def _compressed(_value: Value, _world: CloudWorld) -> Patches:
-    return [(push, "encode_item", _with_content(zlib.compress))]
-
-
-@_patch("meta-unpadded")
-def _meta_unpadded(_value: Value, _world: CloudWorld) -> Patches:
-    return [(records, "_encode_meta", lambda m: msgspec.msgpack.encode(m) + b"\x80")]
-
-
+_swap("compressed", push, "encode_item", _with_content(zlib.compress))
+_swap("meta-unpadded", records, "_encode_meta", lambda m: msgspec.msgpack.encode(m) + b"\x80")
 _swap("unpadded", records, "pad", lambda body: body + b"\x80")
 _swap("piece-unpadded", photos, "find_padme", lambda length: length)
 _swap("unsealed", records, "seal", lambda _k, body, draw, _bound=None: draw(24) + body + draw(16))
@@ -161,10 +153,8 @@ def _type_plain(_account: AccountKeys, name: str) -> bytes:
 _swap("type-plain", AccountKeys, "type_of", _type_plain)
 
 
-@_patch("type-shared")
-def _type_shared(_value: Value, _world: CloudWorld) -> Patches:
-    shared, make = AccountKeys(bytes(32), bytes(32)), AccountKeys.type_of
-    return [(AccountKeys, "type_of", lambda _account, name: make(shared, name))]
+_SHARED, _TYPE_OF = AccountKeys(bytes(32), bytes(32)), AccountKeys.type_of
+_swap("type-shared", AccountKeys, "type_of", lambda _account, name: _TYPE_OF(_SHARED, name))
 
 
 # Keys.
@@ -283,9 +273,7 @@ def _open_anything(note: bytes, _key: Any, _what: str) -> bytes:
 _swap("policy-unverified", policy, "_open", _open_anything)
 
 
-@_patch("receipt-unverified")
-def _receipt_unverified(_value: Value, _world: CloudWorld) -> Patches:
-    return [(policy, "check_consent_receipt", lambda *_: {})]
+_swap("receipt-unverified", policy, "check_consent_receipt", lambda *_: {})
 
 
 def _unwrap_anything(cipher: bytes, wrap: bytes, _public: bytes) -> AccountKeys:

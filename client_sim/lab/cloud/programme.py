@@ -1,5 +1,6 @@
 """The examination of a cloud client by all methods, and the kill matrix of leaky ones."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -85,7 +86,7 @@ class Examination:
     """The findings about one client by method; `cases` counts cases by method."""
 
     findings: dict[str, list[Finding]] = field(default_factory=dict)
-    cases: dict[str, int] = field(default_factory=dict)
+    cases: Counter[str] = field(default_factory=Counter)
     runs: int = 0
     requests: int = 0
     size: int = 0
@@ -213,16 +214,12 @@ def examine(
     With `enough`, stop when that many methods have found something.
     """
     examination = Examination()
-
-    def note(method: str, findings: Sequence[Finding]) -> None:
-        examination.cases[method] = examination.cases.get(method, 0) + 1
-        if findings:
-            examination.findings.setdefault(method, []).extend(findings[:_FINDINGS_LIMIT])
-
     for method, findings in _judge_all(
         factory, examination, seed, cases, stride, parts, enough, on_progress
     ):
-        note(method, findings)
+        examination.cases[method] += 1
+        if findings:
+            examination.findings.setdefault(method, []).extend(findings[:_FINDINGS_LIMIT])
         if enough is not None and len(examination.killed_by) >= enough:
             break
     return examination

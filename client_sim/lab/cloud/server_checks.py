@@ -126,10 +126,9 @@ def _judge_unknown(cloud: Double) -> Iterator[Finding]:
     for name, a, b in zip(names, known, unknown, strict=True):
         if a != b:
             yield Finding("challenge", f"{name} {a}, of an unknown name {b}", answers[0][3], 0, 8)
-    salts = [msgpack.decode(each[3]).get("salt") for each in answers]
-    other = msgpack.decode(answers[0][3])
-    if salts[0] == cloud.salt_of("all"):
-        yield Finding("challenge", "all accounts have the same salt", other["salt"], 0, 32)
+    salt = msgpack.decode(answers[0][3])["salt"]
+    if salt == cloud.salt_of("all"):
+        yield Finding("challenge", "all accounts have the same salt", salt, 0, 32)
 
 
 def _judge_erased(run: CloudRun) -> Iterator[Finding]:
