@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from client_sim.content.kinds import KINDS, Kind
-from client_sim.content.options import LOCALE_OPTION, show_table
+from client_sim.content.options import LOCALE_OPTION, open_packs, show_table
 from client_sim.content.plan import Record, plan_parts, plan_rollback
 from client_sim.content.table_commands import (
     apn_command,
@@ -42,9 +42,7 @@ def content() -> None:
 @AS_JSON
 def list_command(folder: Path, locale: str, as_json: bool) -> None:
     """List a phone's packs: the versions in use, before and next, and their sources."""
-    from client_sim.content.phone_packs import PhonePacks
-
-    packs = PhonePacks(folder)
+    packs = open_packs(folder)
     with packs.read() as store:
         records = {kind: store.load(kind) for kind in KINDS.values()}
     for sentence in store.discarded.values():
@@ -67,9 +65,7 @@ def list_command(folder: Path, locale: str, as_json: bool) -> None:
 @AS_JSON
 def rollback_command(folder: Path, kind: str, as_json: bool) -> None:
     """Go back to the previous version of a pack, if the one in use is bad."""
-    from client_sim.content.phone_packs import PhonePacks
-
-    packs = PhonePacks(folder)
+    packs = open_packs(folder)
     with packs.change() as store:
         record = plan_rollback(store.load(KINDS[kind]), packs.now)
         store.save(KINDS[kind].role, {KINDS[kind]: record})

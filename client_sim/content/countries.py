@@ -9,7 +9,6 @@ from typing import Any, Final
 from client_sim.content.kinds import (
     COUNTRY,
     check_ascending,
-    read_boolean,
     read_day,
     read_list,
     read_locales,
@@ -49,7 +48,8 @@ def check_emergency(entries: Mapping[str, Any]) -> None:
     for key, entry in entries.items():
         read_match("A country", key, COUNTRY)
         country = read_object("A country's emergency numbers", entry, ("exact", "numbers"))
-        read_boolean("Whether emergency numbers are exact", country["exact"])
+        if type(country["exact"]) is not bool:
+            raise ContentError("Whether emergency numbers are exact is neither true nor false.")
         numbers = [
             read_match("An emergency number", number, _NUMBER)
             for number in read_list("A country's emergency numbers", country["numbers"], 0, 200)

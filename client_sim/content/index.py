@@ -154,8 +154,8 @@ def read_pack(value: object, parts: tuple[File, ...], pictures: Mapping[str, Fil
 
 
 def _read_pack(kind: kinds.Kind, value: object, targets: Mapping[str, tuple[File, object]]) -> Pack:
-    paths = [kinds.part_path(kind, part) for part in range(kind.parts)]
     folder = f"{kind.role}/{kind.name}/"
+    paths = [f"{folder}{part:02}.xz" for part in range(kind.parts)]
     pictures: dict[str, File] = {}
     for path, (file, custom) in targets.items():
         if not path.startswith(folder):

@@ -68,11 +68,6 @@ def part_of(key: str, parts: int) -> int:
     return hashlib.sha256(key.encode("ascii")).digest()[0] * parts // _FANOUT
 
 
-def part_path(kind: Kind, part: int) -> str:
-    """Return the target name of a part of a kind's pack."""
-    return f"{kind.role}/{kind.name}/{part:02}.xz"
-
-
 COUNTRY: Final = re.compile(r"[A-Z]{2}")
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -108,13 +103,6 @@ def read_integer(subject: str, value: object, lowest: int, highest: int) -> int:
     """Return an integer from `lowest` to `highest`; a boolean is not one."""
     if type(value) is not int or not lowest <= value <= highest:
         raise ContentError(f"{subject} is not an integer from {lowest} to {highest}.")
-    return value
-
-
-def read_boolean(subject: str, value: object) -> bool:
-    """Return a boolean."""
-    if type(value) is not bool:
-        raise ContentError(f"{subject} is neither true nor false.")
     return value
 
 

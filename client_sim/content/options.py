@@ -2,12 +2,16 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from client_sim.device.release import is_locale
+
+if TYPE_CHECKING:
+    from client_sim.content.phone_packs import PhonePacks
 
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
 
@@ -53,6 +57,13 @@ ZONE: Final = click.option(
     "  [default: this machine's]",
 )
 COUNTRY: Final = click.argument("country", callback=read_country)
+
+
+def open_packs(folder: Path, resolver: Mapping[str, Sequence[str]] | None = None) -> "PhonePacks":
+    """Open the packs of a phone; raises DeviceError."""
+    from client_sim.content.phone_packs import PhonePacks
+
+    return PhonePacks(folder, resolver=resolver)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -7,7 +7,7 @@ import click
 from client_sim.content.apn import encode_android, find_apns
 from client_sim.content.countries import find_emergency
 from client_sim.content.kinds import KINDS
-from client_sim.content.options import COUNTRY, read_moment, show_table
+from client_sim.content.options import COUNTRY, open_packs, read_moment, show_table
 from client_sim.content.zones import load_zone
 from client_sim.device.errors import ContentError
 from client_sim.device.options import AS_JSON, FILE, PHONE, format_date, print_json
@@ -27,11 +27,9 @@ def apn_command(folder: Path, mcc: str, mnc: str | None, as_xml: bool, as_json: 
     With a country such as DE in place of the numbers: the access points of networks whose numbers
     are not known.
     """
-    from client_sim.content.phone_packs import PhonePacks
-
     if mnc is None and as_xml:
         raise click.UsageError("--xml needs the numbers of a network: MCC MNC --xml.")
-    apns = find_apns(PhonePacks(folder).entries("apn"), mcc, mnc)
+    apns = find_apns(open_packs(folder).entries("apn"), mcc, mnc)
     if as_json:
         print_json(apns)
     elif as_xml and mnc is not None:
@@ -54,9 +52,7 @@ def apn_command(folder: Path, mcc: str, mnc: str | None, as_xml: bool, as_json: 
 @AS_JSON
 def emergency_command(folder: Path, country: str, number: str | None, as_json: bool) -> None:
     """Show a country's emergency numbers, or whether a number is one of them."""
-    from client_sim.content.phone_packs import PhonePacks
-
-    found = find_emergency(PhonePacks(folder).entries("emergency"), country)
+    found = find_emergency(open_packs(folder).entries("emergency"), country)
     answer = {"country": country, "numbers": list(found.numbers), "exact": found.exact}
     if number is not None:
         is_emergency = found.is_emergency(number)
@@ -92,9 +88,7 @@ def emergency_command(folder: Path, country: str, number: str | None, as_json: b
 @AS_JSON
 def zone_command(folder: Path, name: str, seconds: int | None, as_json: bool) -> None:
     """Show a time zone at a time: its offset, its abbreviation, and whether it is summer time."""
-    from client_sim.content.phone_packs import PhonePacks
-
-    packs = PhonePacks(folder)
+    packs = open_packs(folder)
     seconds = int(packs.now) if seconds is None else seconds
     zone = load_zone(packs.entries("zones"), name)
     local = zone.find(seconds)
@@ -128,9 +122,8 @@ def ca_group() -> None:
 def diff_command(folder: Path, pem: Path | None, as_json: bool) -> None:
     """Show which certificates the pack in use adds and removes."""
     from client_sim.content.ca import compare_trust, decode_pem, list_certificates
-    from client_sim.content.phone_packs import PhonePacks
 
-    packs = PhonePacks(folder)
+    packs = open_packs(folder)
     after = list_certificates(packs.entries("ca"))
     if pem is not None:
         before = decode_pem(pem.read_bytes())

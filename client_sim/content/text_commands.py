@@ -13,7 +13,7 @@ from client_sim.content.countries import list_holidays
 from client_sim.content.greetings import list_greetings
 from client_sim.content.kinds import KINDS
 from client_sim.content.notices import list_notices
-from client_sim.content.options import COUNTRY, DATE, LOCALE_OPTION, ZONE, show_table
+from client_sim.content.options import COUNTRY, DATE, LOCALE_OPTION, ZONE, open_packs, show_table
 from client_sim.content.plan import plan_picture
 from client_sim.content.text import pick_text
 from client_sim.content.themes import fetch_picture
@@ -33,9 +33,7 @@ def greetings_command(
     folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
 ) -> None:
     """Show the greetings that fit a day in the owner's language and country."""
-    from client_sim.content.phone_packs import PhonePacks
-
-    packs = PhonePacks(folder)
+    packs = open_packs(folder)
     day = packs.day(zone) if moment is None else moment.date()
     greetings = list_greetings(packs.entries("greetings"), locale, day)
     if as_json:
@@ -59,9 +57,7 @@ def greetings_command(
 @AS_JSON
 def holidays_command(folder: Path, country: str, year: int, locale: str, as_json: bool) -> None:
     """Show the public holidays of a country in a year."""
-    from client_sim.content.phone_packs import PhonePacks
-
-    holidays = list_holidays(PhonePacks(folder).entries("holidays"), country, year, locale)
+    holidays = list_holidays(open_packs(folder).entries("holidays"), country, year, locale)
     if as_json:
         print_json([asdict(holiday) for holiday in holidays])
     else:
@@ -82,9 +78,7 @@ def _make_notices_command(kind: str, help_text: str) -> click.Command:
     def command(
         folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
     ) -> None:
-        from client_sim.content.phone_packs import PhonePacks
-
-        packs = PhonePacks(folder)
+        packs = open_packs(folder)
         day = packs.day(zone) if moment is None else moment.date()
         codename = packs.phone.image.facts.codename
         notices = list_notices(packs.entries(kind), locale, day, codename)
@@ -115,9 +109,7 @@ features_command = _make_notices_command("features", "Show the new features of t
 @AS_JSON
 def themes_command(folder: Path, locale: str, as_json: bool) -> None:
     """List the themes: their colours, author and licence."""
-    from client_sim.content.phone_packs import PhonePacks
-
-    themes = PhonePacks(folder).entries("themes")
+    themes = open_packs(folder).entries("themes")
     if as_json:
         print_json(themes)
         return
@@ -150,9 +142,7 @@ def wallpapers_group() -> None:
 @AS_JSON
 def list_command(folder: Path, locale: str, as_json: bool) -> None:
     """List the wallpapers; the list is on the phone, so nothing is sent."""
-    from client_sim.content.phone_packs import PhonePacks
-
-    wallpapers = PhonePacks(folder).entries("wallpapers")
+    wallpapers = open_packs(folder).entries("wallpapers")
     if as_json:
         print_json(wallpapers)
         return
@@ -185,9 +175,7 @@ def get_command(
     folder: Path, resolve: Mapping[str, list[str]], name: str, out: Path, as_json: bool
 ) -> None:
     """Fetch a wallpaper; the server and the network can see which one."""
-    from client_sim.content.phone_packs import PhonePacks
-
-    packs = PhonePacks(folder, resolver=resolve)
+    packs = open_packs(folder, resolve)
     with packs.read() as store:
         entries = store.load_used(KINDS["wallpapers"])[1]
         file = plan_picture(store.load(KINDS["wallpapers"]), name)
