@@ -99,16 +99,7 @@ def run_fleet(
     """
     plan = fit_plan(plan, target)
     begin = read_clock() if clock is None else clock.seconds
-    behaviour = Behaviour(
-        host=target.host_header,
-        begin=begin,
-        length=plan.seconds,
-        connections=plan.connections,
-        keep=plan.keep,
-        download_every=plan.download_every,
-        twinning=plan.twinning,
-    )
-    jobs = share_out(plan, target, previous, seen, behaviour, is_real=clock is None)
+    jobs = share_out(plan, target, previous, seen, begin, is_real=clock is None)
     with started(jobs) as workers:
         ready = workers.ready()
         start = time.perf_counter()
@@ -162,14 +153,22 @@ def share_out(
     target: Target,
     previous: Survey,
     seen: Survey,
-    behaviour: Behaviour,
+    begin: float,
     *,
     is_real: bool,
 ) -> list[Job]:
     """Divide the phones among the workers, and for a remote server also the allowed load."""
     jobs = []
-    if not target.is_local:
-        behaviour = replace(behaviour, polls_per_second=REMOTE_POLLS / plan.workers)
+    behaviour = Behaviour(
+        host=target.host_header,
+        begin=begin,
+        length=plan.seconds,
+        connections=plan.connections,
+        keep=plan.keep,
+        download_every=plan.download_every,
+        polls_per_second=0.0 if target.is_local else REMOTE_POLLS / plan.workers,
+        twinning=plan.twinning,
+    )
     for index in range(plan.workers):
         first = plan.devices * index // plan.workers
         count = plan.devices * (index + 1) // plan.workers - first

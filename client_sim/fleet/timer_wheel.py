@@ -44,13 +44,12 @@ class TimerWheel:
             phone = following
 
 
-class PollSchedule:
+class PollSchedule(TimerWheel):
     """The due times of `phones` phones, in ticks."""
 
     def __init__(self, phones: int, draws: Draws) -> None:
-        self._phones = phones
+        super().__init__(phones, (SHORTEST + SPREAD + 1) * TICKS)
         self._draws = draws
-        self._wheel = TimerWheel(phones, (SHORTEST + SPREAD + 1) * TICKS)
         self._tick = 0
 
     def place_phones(self, wake: float = 0.0) -> None:
@@ -60,24 +59,24 @@ class PollSchedule:
         more likely in a long interval than in a short one, and at any point of it. With `wake`, all
         polls are due within that many seconds, as after a power cut.
         """
-        for phone in range(self._phones):
+        for phone in range(len(self._next)):
             if wake:
-                self._wheel.put(phone, self._draws.below(round(wake * TICKS)))
+                self.put(phone, self._draws.below(round(wake * TICKS)))
                 continue
             while self._draws.below(SHORTEST + SPREAD) >= (span := self._draw_interval()):
                 continue
-            self._wheel.put(phone, self._draws.below(span * TICKS))
+            self.put(phone, self._draws.below(span * TICKS))
 
     def take(self, tick: int) -> Iterator[int]:
         """Set the current tick, and yield the phones that are due at it."""
         self._tick = tick
-        return self._wheel.take(tick)
+        return super().take(tick)
 
     def renew(self, phone: int, last_tick: int) -> None:
         """Schedule the next poll of a phone, counted from the tick `last_tick` of its last one."""
         due = last_tick + (SHORTEST + self._draws.word() % SPREAD) * TICKS
         # A past tick would come again only after a full turn of the wheel.
-        self._wheel.put(phone, due if due > self._tick else self._tick + 1)
+        self.put(phone, due if due > self._tick else self._tick + 1)
 
     def _draw_interval(self) -> int:
         return SHORTEST + self._draws.word() % SPREAD

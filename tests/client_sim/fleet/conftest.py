@@ -49,7 +49,7 @@ class Served:
         driver = Driver(self.target, (GROUP,), phones, asked, draws, decider)
         driver.phones = phones
         for phone in range(count):
-            driver.schedule._wheel.put(phone, 0)
+            driver.schedule.put(phone, 0)
         return driver
 
     def paths(self):
@@ -65,7 +65,7 @@ def live(driver, seconds, start=0):
 
     Ticks at which no phone is due are skipped.
     """
-    wheel = driver.schedule._wheel
+    wheel = driver.schedule
     first, slots, nobody = wheel._first, wheel._slots, timer_wheel._EMPTY
     for tick in range(start * TICKS, (start + seconds) * TICKS):
         is_end = tick % (WINDOW * TICKS) == 0

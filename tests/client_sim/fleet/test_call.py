@@ -161,10 +161,10 @@ def driver(served):
 def gather(driver, phones=PHONES):
     """Make `phones` due at one tick, and no others."""
     driver.due = getattr(driver, "due", LONGEST * 4) + 4
-    wheel = driver.schedule._wheel
-    driver.schedule._wheel = TimerWheel(len(wheel._next), wheel._slots)
+    wheel = driver.schedule
+    TimerWheel.__init__(wheel, len(wheel._next), wheel._slots)
     for phone in range(phones):
-        driver.schedule._wheel.put(phone, driver.due)
+        wheel.put(phone, driver.due)
 
 
 def poll(driver):

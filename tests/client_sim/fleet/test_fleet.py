@@ -2,7 +2,6 @@
 
 import pytest
 
-from client_sim.fleet.decisions import Behaviour
 from client_sim.fleet.fleet import Plan, fit_plan, share_out
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.target import Target
@@ -15,8 +14,7 @@ def plan_jobs(workers, connections, address):
     target = Target("updates.hening.example", 443, address, tls=True, root=b"root")
     seen = Survey((GROUP,), (), {})
     plan = fit_plan(Plan(20_000, 60.0, 1.0, workers, 1, PLAIN, connections, False, 1), target)
-    behaviour = Behaviour("updates.hening.example", START, 60.0, connections=plan.connections)
-    return plan, share_out(plan, target, seen, seen, behaviour, is_real=True)
+    return plan, share_out(plan, target, seen, seen, START, is_real=True)
 
 
 def test_limits_for_another_machine():
