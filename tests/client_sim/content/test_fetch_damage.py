@@ -14,8 +14,8 @@ from tests.server.core.content.samples import entries_of
 class FullDisk(State):
     """A state that stores at most `room` new values whose names begin with `prefix`."""
 
-    def __init__(self, held, prefix, room):
-        super().__init__(held)
+    def __init__(self, prefix, room):
+        super().__init__()
         self.prefix, self.room = prefix, room
 
     def __setitem__(self, name, value):
@@ -40,7 +40,7 @@ def test_requests_do_not_show_a_full_disk(repository, world, prefix):
     sent = set()
     for room in range(0, everything, 3):
         full = FakeWorld(repository)
-        full.state = FullDisk({}, prefix, room)
+        full.state = FullDisk(prefix, room)
         for _ in range(2):
             outcome = poll(full)
             assert any("no space left" in warning for warning in outcome.warnings)
@@ -110,11 +110,11 @@ def test_damaged_part_of_a_new_pack(repository, world):
 
 
 class RottingDisk(State):
-    """A state that changes one part as it is stored, `times` times."""
+    """A state that changes one part as it is stored, the first two times."""
 
-    def __init__(self, sha256, times):
+    def __init__(self, sha256):
         super().__init__()
-        self.sha256, self.times = sha256, times
+        self.sha256, self.times = sha256, 2
 
     def __setitem__(self, name, value):
         if name == f"part.{self.sha256}" and self.times:
@@ -127,7 +127,7 @@ def test_part_that_is_damaged_as_it_is_stored(repository, world):
     """Other packs of its role are used; each poll requests all parts of its kind."""
     paths = publish(repository)
     publish(repository, "zones", entries_of("zones"))
-    world.state = RottingDisk(paths[1].rpartition("/")[2].split(".")[0], 2)
+    world.state = RottingDisk(paths[1].rpartition("/")[2].split(".")[0])
     (warning,) = poll(world).warnings
     assert warning.startswith("The phone's copy of emergency is damaged")
     assert used(world, "zones") == (1, entries_of("zones"))
@@ -164,7 +164,7 @@ def test_failed_check_is_repeated(repository, world, monkeypatch, error):
 
 def test_disk_that_stores_nothing(world):
     """Each poll ends after the first requests whose result must be stored."""
-    world.state = FullDisk({}, "", 0)
+    world.state = FullDisk("", 0)
     for _ in range(2):
         world.sent.clear()
         assert isinstance(PollingClient(world).poll().failure, StorageError)

@@ -36,21 +36,19 @@ def test_rule_beyond_the_calendar():
         decode_rule("CET-1CEST,M3.5.0,M10.5.0/3").find(10**12)
 
 
-def zone_with(times, numbers, types, footer=b"UTC0"):
-    """Return a version 2 file with these transitions, in which all types are named UTC."""
+def summer_zone(footer):
+    """Return a version 2 file with summer time from second 1 on; all types are named UTC."""
     empty = tzif()[: 44 + 6 + 1]
-    rows = b"".join(struct.pack(">iBB", *row) for row in types)
-    head = b"TZif2" + bytes(15) + struct.pack(">6I", 0, 0, 0, len(times), len(types), 4)
-    body = struct.pack(f">{len(times)}q", *times) + bytes(numbers) + rows + b"UTC\0"
-    return empty + head + body + b"\n" + footer + b"\n"
+    rows = b"".join(struct.pack(">iBB", *row) for row in ((0, 0, 0), (3600, 1, 0), (0, 0, 0)))
+    head = b"TZif2" + bytes(15) + struct.pack(">6I", 0, 0, 0, 2, 3, 4)
+    return empty + head + struct.pack(">2q2B", 1, 2, 1, 1) + rows + b"UTC\0\n" + footer + b"\n"
 
 
 def test_a_zone_that_ends_in_summer_time():
     """The C library of some Python versions reads beyond its buffer for this file."""
-    data = zone_with((1, 2), (1, 1), ((0, 0, 0), (3600, 1, 0), (0, 0, 0)))
-    zone = decode_tzif(data)
+    zone = decode_tzif(summer_zone(b"UTC0"))
     assert [zone.find(second).offset for second in (0, 1, 2)] == [0, 3600, 0]
-    zone = decode_tzif(zone_with((1, 2), (1, 1), ((0, 0, 0), (3600, 1, 0), (0, 0, 0)), b""))
+    zone = decode_tzif(summer_zone(b""))
     assert [zone.find(second).is_summer for second in (0, 1, 2, 10**12)] == [
         False,
         True,

@@ -129,18 +129,18 @@ class Repository:
             roles[name] = DelegatedRole(name, ids, 1, terminating=True, paths=[pattern])
         self.signed["targets"].delegations = Delegations(keys, roles)
 
-    def sign(self, name, extra=()):
+    def sign(self, name):
         """Sign a role as it is and return its bytes."""
         metadata = Metadata(self.signed[name])
-        for signer in (*self.signers[name], *extra):
+        for signer in self.signers[name]:
             metadata.sign(signer, append=True)
         return metadata.to_bytes(JSONSerializer(compact=True))
 
-    def publish_role(self, name, extra=()):
+    def publish_role(self, name):
         """Sign a role, log it and list it in the next snapshot."""
         signed = self.signed[name]
         signed.expires = expiry(self.now, LIFETIMES.get(name.partition("-")[0], 90))
-        data = self.sign(name, extra)
+        data = self.sign(name)
         index = self.log.append(name, signed.version, data)
         self.files[f"/metadata/{signed.version}.{name}.json"] = data
         self.files[f"/log/proof/{name}.{signed.version}"] = self.log.prove(index)
@@ -178,10 +178,10 @@ class Repository:
         self.signed["timestamp"].version += 1
         self.publish_timestamp()
 
-    def publish_root(self, extra=()):
+    def publish_root(self):
         """Publish a new version of root."""
         self.signed["root"].version += 1
-        self.publish_role("root", extra)
+        self.publish_role("root")
 
     def set_keys(self, name, signers):
         """Replace the keys of a top-level role."""
@@ -202,11 +202,11 @@ class Repository:
         custom = target.custom
         return {"p": path, "z": len(package), "x": digest, "b": custom["source_builds"]}
 
-    def point(self, pointer, name=POINTER):
+    def point(self, pointer):
         """List a pointer in the role `latest`."""
-        target = TargetFile(0, {"sha256": hashlib.sha256().hexdigest()}, name)
+        target = TargetFile(0, {"sha256": hashlib.sha256().hexdigest()}, POINTER)
         target.unrecognized_fields["custom"] = pointer
-        self.signed["latest"].targets[name] = target
+        self.signed["latest"].targets[POINTER] = target
 
     def offer(self, **changes):
         """Publish build 2 for all phones, with some members of the pointer changed."""

@@ -99,7 +99,7 @@ def make_certificate(key) -> bytes:
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def sign_package(data: bytes, key, digest=hashes.SHA256, times=1) -> bytes:
+def sign_package(data: bytes, key, times=1) -> bytes:
     """Put `times` whole-file signatures into the empty comment of a zip."""
     signed = data[:-2]
     options = [
@@ -110,12 +110,13 @@ def sign_package(data: bytes, key, digest=hashes.SHA256, times=1) -> bytes:
     certificate = x509.load_pem_x509_certificate(make_certificate(key))
     builder = pkcs7.PKCS7SignatureBuilder().set_data(signed)
     for _ in range(times):
-        builder = builder.add_signer(certificate, key, digest())
+        builder = builder.add_signer(certificate, key, hashes.SHA256())
     return signed + comment(builder.sign(serialization.Encoding.DER, options))
 
 
-def comment(message: bytes, text: bytes = b"signed by a test\0") -> bytes:
+def comment(message: bytes) -> bytes:
     """Write a zip's comment around a signature, from the two bytes of its length on."""
+    text = b"signed by a test\0"
     start = len(message) + 6
     size = (len(text) + start).to_bytes(2, "little")
     return size + text + message + start.to_bytes(2, "little") + b"\xff\xff" + size
