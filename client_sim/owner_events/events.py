@@ -3,7 +3,7 @@
 Lists have the newest item first, as on phones. All data is fictional (`client_sim.persona`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -53,99 +53,57 @@ EVERYDAY: Final = (Kind.APP_INSTALLED, Kind.PHOTO_TAKEN, Kind.TRAVELLED)
 """The other events of owners; a restart or a reset is an event of the phone."""
 
 
-def describe(kind: Kind, persona: Persona) -> Event:
+def describe(kind: Kind, persona: Persona) -> Event:  # noqa: C901 - one case per kind
     """Make the event for this owner, with the newest value of its kind as details.
 
     Without a message of the kind, any message is used, and without a call any contact. Without any
     value, the event has no details.
     """
-    make_details = _DETAILS.get(kind)
-    return Event(kind.value, () if make_details is None else make_details(persona))
+    place = (("latitude", persona.latitude), ("longitude", persona.longitude))
+    match kind:
+        case Kind.SIM_INSERTED:
+            details: Details = (
+                ("carrier", persona.carrier),
+                ("iccid", persona.iccid),
+                ("imsi", persona.imsi),
+                ("number", persona.phone_number),
+            )
+        case Kind.WIFI_JOINED:
+            details = _newest(persona.networks, "ssid", "bssid")
+        case Kind.LOCATION_ALLOWED:
+            details = place
+        case Kind.CONTACT_ADDED:
+            details = _newest(persona.contacts, "name", "number")
+        case Kind.SMS_SENT | Kind.SMS_RECEIVED | Kind.MMS_SENT | Kind.MMS_RECEIVED:
+            wanted = _read_message_kind(kind)
+            messages = [each for each in persona.messages if (each.kind, each.incoming) == wanted]
+            details = _newest(messages or persona.messages, "number", "text")
+        case Kind.CALL_PLACED | Kind.CALL_RECEIVED:
+            is_incoming = kind is Kind.CALL_RECEIVED
+            calls = [each for each in persona.calls if each.incoming == is_incoming]
+            details = _newest(calls or persona.contacts, "number")
+        case Kind.ACCOUNT_LOGIN | Kind.ACCOUNT_LOGOUT:
+            details = tuple(("account", each.name) for each in persona.accounts[:1])
+        case Kind.APP_INSTALLED:
+            details = tuple(("app", each) for each in persona.apps[:1])
+        case Kind.PHOTO_TAKEN:
+            details = _newest(persona.photos, "name", "latitude", "longitude")
+        case Kind.TRAVELLED:
+            details = (*place, ("time zone", persona.time_zone), ("carrier", persona.carrier))
+        case _:
+            details = ()
+    return Event(kind.value, details)
 
 
-def _sim_details(persona: Persona) -> Details:
-    return (
-        ("carrier", persona.carrier),
-        ("iccid", persona.iccid),
-        ("imsi", persona.imsi),
-        ("number", persona.phone_number),
-    )
+def _newest(items: Sequence[object], *names: str) -> Details:
+    """Return the values `names` of the first item, or nothing."""
+    return tuple((name, getattr(item, name)) for item in items[:1] for name in names)
 
 
-def _network_details(persona: Persona) -> Details:
-    return _first((("ssid", each.ssid), ("bssid", each.bssid)) for each in persona.networks)
-
-
-def _place_details(persona: Persona) -> Details:
-    return (("latitude", persona.latitude), ("longitude", persona.longitude))
-
-
-def _contact_details(persona: Persona) -> Details:
-    return _first((("name", each.name), ("number", each.number)) for each in persona.contacts)
-
-
-def _message_details(kind: str, *, incoming: bool) -> Callable[[Persona], Details]:
-    def details(persona: Persona) -> Details:
-        fitting = [m for m in persona.messages if (m.kind, m.incoming) == (kind, incoming)]
-        return _first(
-            (("number", each.number), ("text", each.text)) for each in fitting or persona.messages
-        )
-
-    return details
-
-
-def _call_details(*, incoming: bool) -> Callable[[Persona], Details]:
-    def details(persona: Persona) -> Details:
-        fitting = [call for call in persona.calls if call.incoming == incoming]
-        return _first((("number", each.number),) for each in fitting or persona.contacts)
-
-    return details
-
-
-def _account_details(persona: Persona) -> Details:
-    return _first((("account", each.name),) for each in persona.accounts)
-
-
-def _app_details(persona: Persona) -> Details:
-    return _first((("app", each),) for each in persona.apps)
-
-
-def _photo_details(persona: Persona) -> Details:
-    return _first(
-        (("name", each.name), ("latitude", each.latitude), ("longitude", each.longitude))
-        for each in persona.photos
-    )
-
-
-def _journey_details(persona: Persona) -> Details:
-    return (
-        *_place_details(persona),
-        ("time zone", persona.time_zone),
-        ("carrier", persona.carrier),
-    )
-
-
-def _first(all_details: Iterable[Details]) -> Details:
-    return next(iter(all_details), ())
-
-
-_DETAILS: Final[dict[Kind, Callable[[Persona], Details]]] = {
-    Kind.SIM_INSERTED: _sim_details,
-    Kind.WIFI_JOINED: _network_details,
-    Kind.LOCATION_ALLOWED: _place_details,
-    Kind.CONTACT_ADDED: _contact_details,
-    Kind.SMS_SENT: _message_details("sms", incoming=False),
-    Kind.SMS_RECEIVED: _message_details("sms", incoming=True),
-    Kind.MMS_SENT: _message_details("mms", incoming=False),
-    Kind.MMS_RECEIVED: _message_details("mms", incoming=True),
-    Kind.CALL_PLACED: _call_details(incoming=False),
-    Kind.CALL_RECEIVED: _call_details(incoming=True),
-    Kind.ACCOUNT_LOGIN: _account_details,
-    Kind.ACCOUNT_LOGOUT: _account_details,
-    Kind.APP_INSTALLED: _app_details,
-    Kind.PHOTO_TAKEN: _photo_details,
-    Kind.TRAVELLED: _journey_details,
-}
+def _read_message_kind(kind: Kind) -> tuple[str, bool]:
+    """Return the kind of a message, `sms` or `mms`, and whether it is incoming."""
+    channel, _, way = kind.partition("-")
+    return channel, way == "received"
 
 
 _JOURNEYS: Final = (
@@ -165,90 +123,68 @@ _LONGEST_CALL: Final = 3600
 
 def apply_event(kind: Kind, persona: Persona, tape: Tape, now: int) -> tuple[Persona, Event]:
     """Apply an event at epoch seconds `now`; return the new data, and the event for apps."""
-    if kind is Kind.ACCOUNT_LOGOUT:
-        # The event for apps names the account, which is no longer in the new data.
-        return _log_out(persona), describe(kind, persona)
-    change = _CHANGES.get(kind)
-    after = persona if change is None else change(persona, tape, now)
-    return after, describe(kind, after)
+    after = _change(kind, persona, tape, now)
+    # The event of a logout names the account, which is no longer in the new data.
+    return after, describe(kind, persona if kind is Kind.ACCOUNT_LOGOUT else after)
 
 
-def _insert_sim(persona: Persona, tape: Tape, _now: int) -> Persona:
-    return replace(
-        persona,
-        imsi=tape.imsi(),
-        iccid=tape.iccid(),
-        phone_number=tape.number(),
-        carrier=tape.carrier(),
-    )
+def _change(  # noqa: C901, PLR0912 - one case per kind
+    kind: Kind, persona: Persona, tape: Tape, now: int
+) -> Persona:
+    match kind:
+        case Kind.SIM_INSERTED:
+            return replace(
+                persona,
+                imsi=tape.imsi(),
+                iccid=tape.iccid(),
+                phone_number=tape.number(),
+                carrier=tape.carrier(),
+            )
+        case Kind.WIFI_JOINED:
+            network = WifiNetwork(f"cafe-{tape.word()}", tape.mac())
+            return replace(persona, networks=(network, *persona.networks))
+        case Kind.LOCATION_ALLOWED:
+            return replace(persona, latitude=tape.degrees(-5), longitude=tape.degrees(110))
+        case Kind.CONTACT_ADDED:
+            return replace(persona, contacts=(make_contact(tape), *persona.contacts))
+        case Kind.SMS_SENT | Kind.SMS_RECEIVED | Kind.MMS_SENT | Kind.MMS_RECEIVED:
+            channel, is_incoming = _read_message_kind(kind)
+            number = _pick_number(persona, tape)
+            message = Message(channel, number, is_incoming, now, tape.text())
+            return replace(persona, messages=(message, *persona.messages))
+        case Kind.CALL_PLACED | Kind.CALL_RECEIVED:
+            seconds = _SHORTEST_CALL + tape.below(_LONGEST_CALL)
+            number = _pick_number(persona, tape)
+            call = Call(number, kind is Kind.CALL_RECEIVED, now, seconds)
+            return replace(persona, calls=(call, *persona.calls))
+        case Kind.ACCOUNT_LOGIN:
+            account = Account(f"{tape.word()}@example.org", tape.data(24).hex())
+            return replace(persona, accounts=(account, *persona.accounts))
+        case Kind.ACCOUNT_LOGOUT:
+            return replace(persona, accounts=persona.accounts[1:])
+        case Kind.APP_INSTALLED:
+            return replace(persona, apps=(tape.app(), *persona.apps))
+        case Kind.PHOTO_TAKEN:
+            name = f"IMG_{tape.digits(8)}.jpg"
+            photo = Photo(name, persona.latitude, persona.longitude, now)
+            return replace(persona, photos=(photo, *persona.photos))
+        case Kind.TRAVELLED:
+            elsewhere = [journey for journey in _JOURNEYS if journey[0] != persona.time_zone]
+            time_zone, latitude, longitude = tape.pick(elsewhere)
+            return replace(
+                persona,
+                time_zone=time_zone,
+                latitude=tape.degrees(latitude),
+                longitude=tape.degrees(longitude),
+                carrier=tape.carrier(),
+            )
+        case Kind.REBOOT:
+            return replace(persona, uptime_seconds=0)
+        case Kind.FACTORY_RESET:
+            return _reset(persona, tape)
 
 
-def _join_network(persona: Persona, tape: Tape, _now: int) -> Persona:
-    network = WifiNetwork(f"cafe-{tape.word()}", tape.mac())
-    return replace(persona, networks=(network, *persona.networks))
-
-
-def _allow_location(persona: Persona, tape: Tape, _now: int) -> Persona:
-    return replace(persona, latitude=tape.degrees(-5), longitude=tape.degrees(110))
-
-
-def _add_contact(persona: Persona, tape: Tape, _now: int) -> Persona:
-    return replace(persona, contacts=(make_contact(tape), *persona.contacts))
-
-
-def _write(kind: str, *, incoming: bool) -> Callable[[Persona, Tape, int], Persona]:
-    def change(persona: Persona, tape: Tape, now: int) -> Persona:
-        message = Message(kind, _pick_number(persona, tape), incoming, now, tape.text())
-        return replace(persona, messages=(message, *persona.messages))
-
-    return change
-
-
-def _call(*, incoming: bool) -> Callable[[Persona, Tape, int], Persona]:
-    def change(persona: Persona, tape: Tape, now: int) -> Persona:
-        seconds = _SHORTEST_CALL + tape.below(_LONGEST_CALL)
-        call = Call(_pick_number(persona, tape), incoming, now, seconds)
-        return replace(persona, calls=(call, *persona.calls))
-
-    return change
-
-
-def _log_in(persona: Persona, tape: Tape, _now: int) -> Persona:
-    account = Account(f"{tape.word()}@example.org", tape.data(24).hex())
-    return replace(persona, accounts=(account, *persona.accounts))
-
-
-def _log_out(persona: Persona) -> Persona:
-    return replace(persona, accounts=persona.accounts[1:])
-
-
-def _install_app(persona: Persona, tape: Tape, _now: int) -> Persona:
-    return replace(persona, apps=(tape.app(), *persona.apps))
-
-
-def _take_photo(persona: Persona, tape: Tape, now: int) -> Persona:
-    name = f"IMG_{tape.digits(8)}.jpg"
-    photo = Photo(name, persona.latitude, persona.longitude, now)
-    return replace(persona, photos=(photo, *persona.photos))
-
-
-def _travel(persona: Persona, tape: Tape, _now: int) -> Persona:
-    elsewhere = [journey for journey in _JOURNEYS if journey[0] != persona.time_zone]
-    time_zone, latitude, longitude = tape.pick(elsewhere)
-    return replace(
-        persona,
-        time_zone=time_zone,
-        latitude=tape.degrees(latitude),
-        longitude=tape.degrees(longitude),
-        carrier=tape.carrier(),
-    )
-
-
-def _restart(persona: Persona, _tape: Tape, _now: int) -> Persona:
-    return replace(persona, uptime_seconds=0)
-
-
-def _reset(persona: Persona, tape: Tape, _now: int) -> Persona:
+def _reset(persona: Persona, tape: Tape) -> Persona:
     """Keep the values of device and SIM, redraw those that a set-up generates, drop the rest."""
     return replace(
         persona,
@@ -270,26 +206,6 @@ def _reset(persona: Persona, tape: Tape, _now: int) -> Persona:
 def _pick_number(persona: Persona, tape: Tape) -> str:
     """Return the number of one of the owner's contacts, or a new number if there are none."""
     return tape.pick(persona.contacts).number if persona.contacts else tape.number()
-
-
-_CHANGES: Final[dict[Kind, Callable[[Persona, Tape, int], Persona]]] = {
-    Kind.SIM_INSERTED: _insert_sim,
-    Kind.WIFI_JOINED: _join_network,
-    Kind.LOCATION_ALLOWED: _allow_location,
-    Kind.CONTACT_ADDED: _add_contact,
-    Kind.SMS_SENT: _write("sms", incoming=False),
-    Kind.SMS_RECEIVED: _write("sms", incoming=True),
-    Kind.MMS_SENT: _write("mms", incoming=False),
-    Kind.MMS_RECEIVED: _write("mms", incoming=True),
-    Kind.CALL_PLACED: _call(incoming=False),
-    Kind.CALL_RECEIVED: _call(incoming=True),
-    Kind.ACCOUNT_LOGIN: _log_in,
-    Kind.APP_INSTALLED: _install_app,
-    Kind.PHOTO_TAKEN: _take_photo,
-    Kind.TRAVELLED: _travel,
-    Kind.REBOOT: _restart,
-    Kind.FACTORY_RESET: _reset,
-}
 
 
 class OwnerError(SimulatorError):
