@@ -59,7 +59,6 @@ class LogKey:
 class Checkpoint:
     """A verified tree head: the number of leaves, and their root hash."""
 
-    origin: str
     size: int
     root: bytes
 
@@ -130,7 +129,7 @@ def verify_checkpoint(note: bytes, key: LogKey) -> Checkpoint:
         raise LogError("The checkpoint does not have exactly three lines.")
     if lines[0] != key.name:
         raise LogError("The checkpoint is of another log.")
-    return Checkpoint(lines[0], _decode_decimal(lines[1]), _decode_base64(lines[2], 32))
+    return Checkpoint(_decode_decimal(lines[1]), _decode_base64(lines[2], 32))
 
 
 def decode_proof(data: bytes) -> Proof:

@@ -93,7 +93,7 @@ def test_inclusion_proofs_of_small_trees():
         for left in stack[-2::-1]:
             root = hashlib.sha256(b"\1" + left + root).digest()
         assert grown.root() == root
-        checkpoint = phone.Checkpoint("log", size, root)
+        checkpoint = phone.Checkpoint(size, root)
         for index in range(size) if size in PROVEN else ():
             proof = grown.inclusion_proof(index)
             phone.verify_inclusion(LEAVES[index], index, proof, checkpoint)
