@@ -47,7 +47,6 @@ class BootOutcome:
     `failed_build` is the build that this boot abandoned, and `reason` why; both are None normally.
     """
 
-    slot: SlotName
     build: BuildFacts
     failed_build: BuildFacts | None = None
     reason: str | None = None
@@ -205,7 +204,7 @@ class Slots:
             fault = self._find_fault(state.active, slot)
             if fault is None:
                 if self._try(state, is_healthy):
-                    return BootOutcome(state.active, _get_build(slot), failed_build, reason)
+                    return BootOutcome(_get_build(slot), failed_build, reason)
                 if not slot.successful:
                     continue
                 fault = "it no longer starts"

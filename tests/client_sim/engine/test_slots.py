@@ -65,7 +65,7 @@ def test_a_phone_from_the_factory_boots(slots, images):
 
     A flashed phone is not flashed again, and a folder without a phone has no state.
     """
-    assert slots.boot(healthy) == BootOutcome("a", OLD)
+    assert slots.boot(healthy) == BootOutcome(OLD)
     assert slots.running_build == OLD
     for name, path in images.items():
         assert slots.image_path(name).read_bytes() == path.read_bytes()
@@ -91,16 +91,16 @@ def test_partition_names_are_no_paths(tmp_path, images):
 def test_an_update_boots_after_the_switch(slots):
     """The new build runs after switch and boot, and stays once it is confirmed."""
     update(slots)
-    assert slots.boot(healthy) == BootOutcome("a", OLD)
+    assert slots.boot(healthy) == BootOutcome(OLD)
     slots.switch()
     assert slots.running_build == OLD
-    assert slots.boot(healthy) == BootOutcome("b", NEW)
+    assert slots.boot(healthy) == BootOutcome(NEW)
     assert slots.running_build == NEW
     assert slots.state.slots["b"].tries_remaining == MAX_TRIES - 1
     slots.mark_successful()
     assert slots.state.slots["b"].tries_remaining == 0
     for _ in range(MAX_TRIES + 1):
-        assert slots.boot(healthy) == BootOutcome("b", NEW)
+        assert slots.boot(healthy) == BootOutcome(NEW)
     assert slots.state.slots["a"].successful
 
 
@@ -111,9 +111,9 @@ def test_build_that_does_not_start(slots):
     seen = []
     outcome = slots.boot(lambda build: seen.append(build.fingerprint) or build == OLD)
     assert seen == ["new", "new", "new", "old"]
-    assert outcome == BootOutcome("a", OLD, NEW, "it did not come up in 3 tries")
+    assert outcome == BootOutcome(OLD, NEW, "it did not come up in 3 tries")
     assert slots.failed_build == NEW
-    assert slots.boot(healthy) == BootOutcome("a", OLD)
+    assert slots.boot(healthy) == BootOutcome(OLD)
     with pytest.raises(SlotError, match="did not boot"):
         slots.switch()
     slots.begin_update()
@@ -134,7 +134,7 @@ def test_tries_are_counted_before_they_are_made(slots):
         with pytest.raises(PowerCut):
             slots.boot(dies)
         assert Slots(slots.directory).state.slots["b"].tries_remaining == left
-    assert slots.boot(dies) == BootOutcome("a", OLD, NEW, "it did not come up in 3 tries")
+    assert slots.boot(dies) == BootOutcome(OLD, NEW, "it did not come up in 3 tries")
     update(slots)
     slots.switch()
     for _ in range(MAX_TRIES):
@@ -156,7 +156,7 @@ def test_a_changed_partition_is_not_booted(tmp_path, images):
         path = slots.directory / "b" / "system.img"
         path.write_bytes(change(path.read_bytes()))
         why = "its partition system is not what was installed"
-        assert slots.boot(healthy) == BootOutcome("a", OLD, NEW, why)
+        assert slots.boot(healthy) == BootOutcome(OLD, NEW, why)
 
 
 def test_a_confirmed_build_that_breaks(slots):
@@ -172,7 +172,7 @@ def test_a_confirmed_build_that_breaks(slots):
     slots.switch()
     slots.boot(healthy)
     slots.mark_successful()
-    assert slots.boot(only_old) == BootOutcome("a", OLD, NEW, "it no longer starts")
+    assert slots.boot(only_old) == BootOutcome(OLD, NEW, "it no longer starts")
 
 
 def test_only_a_finished_update_is_switched_to(slots):
@@ -240,7 +240,7 @@ def test_a_power_cut_while_flashing_leaves_an_empty_phone(tmp_path, images):
         again = Slots(folder)
         if not again.is_flashed:
             again.flash_factory(images, OLD)
-        assert again.boot(healthy) == BootOutcome("a", OLD)
+        assert again.boot(healthy) == BootOutcome(OLD)
 
 
 def _update_and_confirm(slots):
@@ -298,9 +298,7 @@ def test_boot_state_with_an_empty_active_slot(slots):
     state = slots.state
     broken = replace(state, active="b")
     (slots.directory / "boot.json").write_bytes(encode_boot_state(broken))
-    assert slots.boot(healthy) == BootOutcome(
-        "a", OLD, None, "it holds no build that can be booted"
-    )
+    assert slots.boot(healthy) == BootOutcome(OLD, None, "it holds no build that can be booted")
     (slots.directory / "boot.json").write_bytes(encode_boot_state(replace(state, running="b")))
     with pytest.raises(SlotError, match="holds no build"):
         _ = slots.running_build
