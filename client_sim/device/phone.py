@@ -138,7 +138,9 @@ class Phone:
         it, `reboot` starts the new build. Waits for another poll of this phone. Raises DeviceError
         with the running slot untouched.
         """
-        self._check_confirmed()
+        state = self.boot_state
+        if state.active != state.running:
+            raise InstallError("An installed build waits for a reboot; reboot first.")
         client, world = self._client(retry_failed=retry_failed)
         update = Update(
             client=client,
@@ -208,8 +210,3 @@ class Phone:
 
     def _count(self, build: BuildFacts) -> int:
         return load_counter(self.state, build.counter, build.post_timestamp)
-
-    def _check_confirmed(self) -> None:
-        state = self.boot_state
-        if state.active != state.running:
-            raise InstallError("An installed build waits for a reboot; reboot first.")

@@ -174,8 +174,8 @@ class _Run:
 
     def install_source(self, source: Candidate) -> None:
         """Install and boot the build of the full package `source`, unless it runs already."""
-        slots, release = self.slots, source.state_release(self.codename)
-        if _running_package(slots) != source.sha256:
+        slots, release, state = self.slots, source.state_release(self.codename), self.slots.state
+        if state.slots[state.running].package != source.sha256:
             self.say(f"Installing {source.path.name}, from which the package starts.")
             with engine_refuses():
                 try:
@@ -252,8 +252,3 @@ def _check_source(release: Release, package: Candidate, source: Candidate) -> No
             f"{shorten(source.path.name)} is of {shorten(build, 100)}, and"
             f" {shorten(package.path.name)} does not start from that build; give another --source."
         )
-
-
-def _running_package(slots: Slots) -> str | None:
-    state = slots.state
-    return state.slots[state.running].package

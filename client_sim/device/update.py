@@ -25,7 +25,6 @@ from client_sim.device.errors import (
 from client_sim.device.image import Image
 from client_sim.device.records import State, add_unusable, load_agreed, store_agreed
 from client_sim.device.release import Release
-from client_sim.device.trust import SignedTarget
 from client_sim.engine.apply import Progress
 from client_sim.engine.errors import NotStreamableError
 from client_sim.engine.install import Expected, install_package, install_stream
@@ -104,7 +103,9 @@ class Update:
         if offer is not None and is_agreed:
             store_agreed(self.state, offer.counter)
         while offer is not None:
-            unmet, checks = self._judge_conditions(checks, offer)
+            conditions = judge_offer(self.state, offer, self.conditions)
+            checks = (*checks, *conditions)
+            unmet = next((check for check in conditions if not check.passed), None)
             if unmet is not None:
                 return Installation(outcome, None, unmet.sentence, checks=checks)
             facts = self._prepare(offer)
@@ -124,21 +125,14 @@ class Update:
             raise outcome.failure
         return outcome
 
-    def _judge_conditions(
-        self, checks: tuple[Check, ...], offer: Offer
-    ) -> tuple[Check | None, tuple[Check, ...]]:
-        """Return the first condition that is not met, and all checks, conditions included."""
-        found = judge_offer(self.state, offer, self.conditions)
-        return next((check for check in found if not check.passed), None), (*checks, *found)
-
     def _prepare(self, offer: Offer) -> BuildFacts | None:
         """Install the offer into the other slot; return None for an unusable incremental."""
         # These requests (role, proof, package) are the first that reveal the model.
         with Connection(self.world) as connection:
             self.say(f"Build {offer.counter} is offered; checking that its maintainers signed it.")
-            target = self.client.fetch_release(offer, connection)
+            release = self.client.fetch_release(offer, connection).release
             try:
-                return self._install(connection, offer, target)
+                return self._install(connection, offer, release)
             except (GoneError, DownloadError, InstallError) as error:
                 if offer.type == "full":
                     raise
@@ -149,25 +143,23 @@ class Update:
                 self.say(f"The incremental is of no use ({error}), so another package is tried.")
         return None
 
-    def _install(self, connection: Connection, offer: Offer, target: SignedTarget) -> BuildFacts:
+    def _install(self, connection: Connection, offer: Offer, release: Release) -> BuildFacts:
         """Install the package while it is fetched, or after the download if it cannot stream."""
         self.downloads.keep_only(offer)
         if not self.is_whole and not self.downloads.has(offer):
             self.say(f"Fetching {offer.length:,} bytes into the slot that does not run.")
+            blocks, expected = PackageBlocks(connection, offer), self._expect(offer, release)
             try:
-                return self._install_stream(connection, offer, target.release)
+                with engine_refuses():
+                    install_stream(blocks, self.slots, expected, progress=self.progress)
             except NotStreamableError as reason:
                 self.say(str(reason))
+            else:
+                return release.build
         self.say(f"Fetching {offer.length:,} bytes.")
         package = self.downloads.fetch(connection, offer, self.progress)
         self.say("Installing into the slot that does not run.")
-        return self._install_file(package, offer, target.release)
-
-    def _install_stream(self, connection: Connection, offer: Offer, release: Release) -> BuildFacts:
-        expected, blocks = self._expect(offer, release), PackageBlocks(connection, offer)
-        with engine_refuses():
-            install_stream(blocks, self.slots, expected, progress=self.progress)
-        return release.build
+        return self._install_file(package, offer, release)
 
     def _install_file(self, package: Path, offer: Offer, release: Release) -> BuildFacts:
         expected = self._expect(offer, release)

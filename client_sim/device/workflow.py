@@ -96,7 +96,8 @@ class Workflow:
                     expired = error
                 else:
                     return None
-        if expired is not None and self._is_current_snapshot(meta.version):
+        snapshot = self.verified.snapshot
+        if expired is not None and snapshot is not None and snapshot.version == meta.version:
             raise expired
         return _plan_fetch(meta.version, meta.length, SNAPSHOT_LIMIT)
 
@@ -172,10 +173,6 @@ class Workflow:
             self.examine_root(newer.root)
             if newer.root.version >= self.verified.root.version:
                 self.verified = newer
-
-    def _is_current_snapshot(self, version: int) -> bool:
-        snapshot = self.verified.snapshot
-        return snapshot is not None and snapshot.version == version
 
 
 def _key(name: str) -> str:
