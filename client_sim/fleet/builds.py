@@ -133,7 +133,8 @@ def make_payload(build: GeneratedBuild, signer: PackageSigner) -> GeneratedPaylo
     """Make and sign a full payload with all partitions of `build`."""
     updates, data = b"", b""
     for name, image in build.images.items():
-        fields = _field(1, name.encode()) + _field(7, _describe_payload(image))
+        facts = _number(1, len(image)) + _field(2, hashlib.sha256(image).digest())
+        fields = _field(1, name.encode()) + _field(7, facts)
         for first in range(0, len(image) // BLOCK, _RUN):
             operation, content = _replace(image, first, len(data))
             fields += _field(8, operation)
@@ -165,10 +166,6 @@ def _replace(image: bytes, first: int, offset: int) -> tuple[bytes, bytes]:
     fields = _number(1, kind) + _number(2, offset) + _number(3, len(data))
     fields += _field(6, _number(1, first) + _number(2, blocks))
     return fields + _field(8, hashlib.sha256(data).digest()), data
-
-
-def _describe_payload(image: bytes) -> bytes:
-    return _number(1, len(image)) + _field(2, hashlib.sha256(image).digest())
 
 
 def _wrap(signature: bytes) -> bytes:

@@ -390,7 +390,8 @@ class Loader:
         self._traffic.received += len(data)
         if not data:
             size = exchange.matched + len(exchange.buffer)
-            detail = f"after {size} bytes of {_name(node)}" if size else ""
+            name = "an answer" if node.count == 1 else "answers"
+            detail = f"after {size} bytes of {name}" if size else ""
             exchange.hang_up(detail)
             return
         if not exchange.buffer:
@@ -463,7 +464,3 @@ class Loader:
             node, size = exchange.node, exchange.matched + len(exchange.buffer)
             name = "the answer" if node is None or node.count == 1 else "the answers"
             exchange.end_early(Failure.SLOW, f"{size} bytes of {name} came")
-
-
-def _name(node: Node) -> str:
-    return "an answer" if node.count == 1 else "answers"

@@ -28,7 +28,6 @@ BUILDS: Final = 3
 """The number of builds of each model: an old one, the fleet's current one, the one to roll out."""
 
 CHANNEL: Final = "stable"
-_COUNTERS: Final = range(1, BUILDS + 1)
 _REGIONS: Final = ("id", "eu", "in")
 _OFFLINE: Final = ("root", "targets", "tables", "content")
 _DAY: Final = timedelta(days=1)
@@ -62,11 +61,10 @@ def make_site(models: int, package_size: int, public: bytes, now: float) -> Site
     today = datetime.fromtimestamp(now, UTC)
     packages: dict[str, bytes] = {}
     signer = PackageSigner(now)
+    # The last build is a month old, and each earlier build a month older.
+    dates = {each: int(now) - (BUILDS + 1 - each) * _MONTH for each in range(1, BUILDS + 1)}
     builds = {
-        name: [
-            make_build(name, counter, _build_time(counter, now), package_size)
-            for counter in _COUNTERS
-        ]
+        name: [make_build(name, counter, date, package_size) for counter, date in dates.items()]
         for name in codenames
     }
     roles = {name: _make_role(builds[name], signer, packages) for name in codenames}
@@ -114,11 +112,6 @@ def submit_site(site: Site, incoming: Path) -> str:
         (place / "blobs" / sha256).write_bytes(data)
     place.rename(incoming / bundle_id)
     return bundle_id
-
-
-def _build_time(counter: int, now: float) -> int:
-    """Return the build date: the last build is a month old, each earlier build a month older."""
-    return int(now) - (BUILDS + 1 - counter) * _MONTH
 
 
 def _make_role(

@@ -74,7 +74,7 @@ class PollSchedule(TimerWheel):
 
     def renew(self, phone: int, last_tick: int) -> None:
         """Schedule the next poll of a phone, counted from the tick `last_tick` of its last one."""
-        due = last_tick + (SHORTEST + self._draws.word() % SPREAD) * TICKS
+        due = last_tick + self._draw_interval() * TICKS
         # A past tick would come again only after a full turn of the wheel.
         self.put(phone, due if due > self._tick else self._tick + 1)
 

@@ -148,11 +148,6 @@ class Workers:
         self._pipes = pipes
         self._processes = processes
 
-    @property
-    def pids(self) -> list[int]:
-        """The process ids of the workers."""
-        return [process.pid for process in self._processes if process.pid is not None]
-
     def ready(self) -> list[Ready]:
         """Wait until all workers have made their phones."""
         return [self._take(index, Ready) for index in range(len(self._pipes))]

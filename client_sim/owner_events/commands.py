@@ -11,7 +11,6 @@ from client_sim.device.records import load_due
 from client_sim.owner_events.events import Kind, OwnerError
 from client_sim.persona import PersonaError, make_persona
 from client_sim.tape import Tape
-from client_sim.world import Event
 
 _KINDS: Final = [kind.value for kind in Kind]
 _GENTLE: Final = tuple(kind for kind in Kind if kind is not Kind.FACTORY_RESET)
@@ -75,18 +74,11 @@ def live_command(
         raise click.ClickException(str(error)) from error
     due = load_due(phone.state)
     if as_json:
-        print_json({"events": [_describe(event) for event in events], "next_poll": due})
+        shown = [{"name": event.name, "details": dict(event.details)} for event in events]
+        print_json({"events": shown, "next_poll": due})
         return
     for event in events:
-        click.echo(_describe_event(event))
+        details = ", ".join(f"{name} {value}" for name, value in event.details)
+        click.echo(f"{event.name}: {details}" if details else event.name)
     when = "is not drawn yet" if due is None else f"is due at {format_date(due)}"
     click.echo(f"Nothing was sent. The next poll {when}.")
-
-
-def _describe(event: Event) -> dict[str, object]:
-    return {"name": event.name, "details": dict(event.details)}
-
-
-def _describe_event(event: Event) -> str:
-    details = ", ".join(f"{name} {value}" for name, value in event.details)
-    return f"{event.name}: {details}" if details else event.name
