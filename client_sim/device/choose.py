@@ -83,46 +83,34 @@ def decide_update(
     that did not start on it, `unusable` the sha256 of incrementals that could not be used on it.
     `retry_failed` allows `failed_builds`.
     """
+
+    def iter_checks() -> Iterator[Check | Offer]:
+        """Yield the checks in order and then the offer, which is used if no check failed."""
+        yield _judge_pointer(pointer)
+        if pointer is None:
+            return
+        final = pointer.steps[-1]
+        yield _judge_newer(final, floor, running)
+        yield _judge_halt(pointer)
+        yield _judge_share(pointer, secret, now)
+        step = _find_step(pointer, floor)
+        yield _judge_step(step, final, floor)
+        if step is None:
+            return
+        yield _judge_forward(step, running)
+        yield _judge_failed(step, failed_builds, retry_failed=retry_failed)
+        link = _pick_package(step, running.fingerprint, unusable)
+        yield _judge_package(step, link, running.fingerprint)
+        yield _make_offer(step, link, final)
+
     checks: list[Check] = []
-    results = _iter_checks(
-        pointer, running, floor, secret, now, failed_builds, unusable, retry_failed
-    )
-    for found in results:
+    for found in iter_checks():
         if isinstance(found, Offer):
             return Decision(tuple(checks), found)
         checks.append(found)
         if not found.passed:
             break
     return Decision(tuple(checks), None)
-
-
-def _iter_checks(
-    pointer: Pointer | None,
-    running: BuildFacts,
-    floor: int,
-    secret: bytes,
-    now: float,
-    failed_builds: Collection[int],
-    unusable: Collection[str],
-    retry_failed: bool,
-) -> Iterator[Check | Offer]:
-    """Yield the checks in order and then the offer; the caller stops at a failed check."""
-    yield _judge_pointer(pointer)
-    if pointer is None:
-        return
-    final = pointer.steps[-1]
-    yield _judge_newer(final, floor, running)
-    yield _judge_halt(pointer)
-    yield _judge_share(pointer, secret, now)
-    step = _find_step(pointer, floor)
-    yield _judge_step(step, final, floor)
-    if step is None:
-        return
-    yield _judge_forward(step, running)
-    yield _judge_failed(step, failed_builds, retry_failed=retry_failed)
-    link = _pick_package(step, running.fingerprint, unusable)
-    yield _judge_package(step, link, running.fingerprint)
-    yield _make_offer(step, link, final)
 
 
 def _make_offer(step: Step, link: PackageLink, final: Step) -> Offer:

@@ -66,8 +66,8 @@ def _check_releases(name: str, role: Targets, signed_at: int) -> None:
     customs = [target.unrecognized_fields.get("custom") for target in role.targets.values()]
     if newest_time(role) > signed_at + SKEW:
         raise LimitError(f"The role {name} states a time that is later than when it was signed.")
-    level = _format_day(signed_at + PATCH_LEVEL_SKEW)
-    if any(_read_level(custom) > level for custom in customs):
+    latest = dt.datetime.fromtimestamp(min(signed_at + PATCH_LEVEL_SKEW, _LAST_DAY), dt.UTC)
+    if any(_read_level(custom) > f"{latest:%Y-%m-%d}" for custom in customs):
         raise LimitError(f"The role {name} states a security patch level far in the future.")
     before = max(read_number(own, "floor") - 1, 0)
     for counter in sorted({read_number(custom, "counter") for custom in customs}):
@@ -100,11 +100,6 @@ def _member(signed: Root | Targets, name: str, default: object) -> object:
 def _read_level(custom: object) -> str:
     value = custom.get("security_patch_level") if isinstance(custom, Mapping) else None
     return value if isinstance(value, str) else ""
-
-
-def _format_day(seconds: int) -> str:
-    moment = dt.datetime.fromtimestamp(min(seconds, _LAST_DAY), dt.UTC)
-    return f"{moment:%Y-%m-%d}"
 
 
 State = MutableMapping[str, bytes]
