@@ -7,7 +7,7 @@ Hashes are checked before the first byte of an operation is written.
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO, Final, Self
@@ -76,17 +76,13 @@ def _check_data(operation: Operation, data: bytes | bytearray) -> None:
 def _check_source(operation: Operation, source: BinaryIO | None) -> None:
     if operation.src_sha256 is None:
         return
-    if _hash(_iter_extents(source, operation.src)) != operation.src_sha256:
+    digest = hashlib.sha256()
+    for piece in _iter_extents(source, operation.src):
+        digest.update(piece)
+    if digest.digest() != operation.src_sha256:
         raise ApplyError(
             "The running build is not the one that this incremental package starts from."
         )
-
-
-def _hash(pieces: Iterable[bytes]) -> bytes:
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.digest()
 
 
 def _iter_extents(source: BinaryIO | None, extents: tuple[Extent, ...]) -> Iterator[bytes]:
@@ -108,7 +104,10 @@ def _write_extents(
     pieces: Iterator[bytes | bytearray], operation: Operation, target: BinaryIO, disk: Disk
 ) -> None:
     """Write the pieces to the destination extents, which they must fill exactly."""
-    places = _iter_places(operation.dst)
+    places = (
+        (extent.start * BLOCK_SIZE, (extent.start + extent.count) * BLOCK_SIZE)
+        for extent in operation.dst
+    )
     position = end = 0
     for piece in pieces:
         offset = 0
@@ -123,12 +122,6 @@ def _write_extents(
             offset += size
     if position < end or next(places, None) is not None:
         raise PackageError(f"The data of a {operation.type.name} operation is too short.")
-
-
-def _iter_places(extents: tuple[Extent, ...]) -> Iterator[tuple[int, int]]:
-    """Yield start and end of each extent, in bytes."""
-    for extent in extents:
-        yield extent.start * BLOCK_SIZE, (extent.start + extent.count) * BLOCK_SIZE
 
 
 def _write_sparse(target: BinaryIO, position: int, data: memoryview, disk: Disk) -> None:
