@@ -1,4 +1,3 @@
-import io
 import os
 import tarfile
 from pathlib import Path
@@ -6,7 +5,6 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from client_sim.engine.payload import Payload, PayloadFile, decode_header, load_payload
 from client_sim.engine.slots import Slots
 from fixtures.catalogue import find_build
 from tests.client_sim.engine.images import OLD
@@ -38,17 +36,6 @@ def samples() -> dict[str, bytes]:
             for member in tar.getmembers():
                 found[Path(member.name).name] = tar.extractfile(member).read()
     return found
-
-
-@pytest.fixture(scope="session")
-def open_payload():
-    """Return a function that loads a payload from bytes."""
-
-    def load(data: bytes) -> Payload:
-        file = PayloadFile(io.BytesIO(data), 0, len(data))
-        return load_payload(file, decode_header(file))
-
-    return load
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from client_sim.engine.install import Expected, install_package, install_stream
+from client_sim.engine.payload import Payload, PayloadFile, decode_header, load_payload
 from client_sim.engine.slots import Slots
 from client_sim.world import BuildFacts
 from fixtures.build import build_zip
@@ -42,6 +43,12 @@ def snapshot(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def open_payload(data: bytes) -> Payload:
+    """Load a payload."""
+    file = PayloadFile(io.BytesIO(data), 0, len(data))
+    return load_payload(file, decode_header(file))
 
 
 class Blocks:

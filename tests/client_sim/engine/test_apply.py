@@ -7,6 +7,7 @@ from client_sim.engine.errors import ApplyError, EngineError
 from tests.client_sim.engine.images import NEW, OLD, delta_part, noise
 from tests.client_sim.engine.payload_builder import BLOCK, Op, Part, build_payload, full_part
 from tests.client_sim.engine.power_cut import CountingDisk
+from tests.client_sim.engine.streamed import open_payload
 
 SOURCES = {"kernel": "disk_ext2_4k_empty.img", "root": "disk_sqfs_empty.img"}
 TARGETS = {"kernel": "disk_ext2_4k.img", "root": "disk_sqfs_default.img"}
@@ -45,7 +46,7 @@ def _no_source(name):
 
 @pytest.mark.parametrize("kind", ["full", "delta"])
 @pytest.mark.needs("samples")
-def test_aosp_payloads_give_their_target_images(samples, open_payload, tmp_path, new_dir, kind):
+def test_aosp_payloads_give_their_target_images(samples, tmp_path, new_dir, kind):
     """AOSP's full and delta payloads give exactly the images that they were made for."""
     for name, image in SOURCES.items():
         (tmp_path / f"{name}.img").write_bytes(samples[image])
@@ -60,7 +61,7 @@ def test_aosp_payloads_give_their_target_images(samples, open_payload, tmp_path,
     ]
 
 
-def test_a_missing_or_other_source_is_refused(open_payload, old_dir):
+def test_a_missing_or_other_source_is_refused(old_dir):
     """A source that is missing, shorter, longer or different is refused."""
     payload = open_payload(build_payload([delta_part()], minor=4))
     (old_dir / "system.img").unlink()
@@ -71,7 +72,7 @@ def test_a_missing_or_other_source_is_refused(open_payload, old_dir):
             check_sources(payload, _source_in(old_dir))
 
 
-def test_every_operation_gives_the_new_image(open_payload, old_dir, new_dir):
+def test_every_operation_gives_the_new_image(old_dir, new_dir):
     """A delta with all eight operations gives the expected image, and reports progress."""
     seen = []
     apply_payload(
@@ -86,7 +87,7 @@ def test_every_operation_gives_the_new_image(open_payload, old_dir, new_dir):
     assert (old_dir / "system.img").read_bytes() == OLD
 
 
-def test_zeros_stay_holes(open_payload, new_dir):
+def test_zeros_stay_holes(new_dir):
     """Zeros take no room on the disk, also over data of an earlier attempt."""
     new = noise(1, 1) + bytes(256 * BLOCK)
     op = Op(type=0, dst=((0, 257),), data=new)
@@ -98,7 +99,7 @@ def test_zeros_stay_holes(open_payload, new_dir):
         assert (new_dir / "system.img").stat().st_blocks * 512 < 16 * BLOCK
 
 
-def test_image_with_another_hash_is_refused(open_payload, new_dir):
+def test_image_with_another_hash_is_refused(new_dir):
     """Intact operations that write another image than promised end in a refusal."""
     op = Op(type=0, dst=((0, 1),), data=noise(1, 1))
     payload = open_payload(build_payload([Part(name="system", new=noise(2, 1), ops=(op,))]))
@@ -106,7 +107,7 @@ def test_image_with_another_hash_is_refused(open_payload, new_dir):
         apply_payload(payload, _no_source, new_dir)
 
 
-def test_new_images_are_synced_before_the_end(open_payload, new_dir):
+def test_new_images_are_synced_before_the_end(new_dir):
     """Each image is synced, and then its folder."""
     disk = CountingDisk()
     payload = open_payload(
@@ -121,7 +122,7 @@ GOOD = build_payload([delta_part()], minor=4)
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_mutated_payloads(open_payload, old_dir, new_dir, data):
+def test_mutated_payloads(old_dir, new_dir, data):
     """A changed unsigned payload gives an `EngineError` or exactly the image that it promises."""
     mutated = bytearray(GOOD)
     for _ in range(data.draw(st.integers(1, 3))):

@@ -9,6 +9,7 @@ from client_sim.engine.errors import EngineError, PackageError
 from client_sim.engine.manifest import Extent, OperationType, decode_manifest
 from tests.cases import case
 from tests.client_sim.engine.payload_builder import Op, Part, extent, field, image_info
+from tests.client_sim.engine.streamed import open_payload
 from tests.package_readers import parse
 
 PART = Part(name="system", new=b"new", ops=(Op(type=0, dst=((0, 1),), data=b"d"),))
@@ -20,7 +21,7 @@ def _manifest(part=PART, more=b""):
 
 @pytest.mark.parametrize(("kind", "minor"), [("full", 0), ("delta", 6)])
 @pytest.mark.needs("samples")
-def test_aosp_manifests(samples, open_payload, kind, minor):
+def test_aosp_manifests(samples, kind, minor):
     """AOSP's samples decode to the published facts."""
     decoded = open_payload(samples[f"{kind}_payload.bin"]).manifest
     assert (decoded.minor_version, decoded.block_size, decoded.max_timestamp) == (minor, 4096, 0)

@@ -6,6 +6,7 @@ from tests.cases import case
 from tests.client_sim.engine import payload_builder as pb
 from tests.client_sim.engine.images import NEW, OLD, delta_part, noise
 from tests.client_sim.engine.payload_builder import BLOCK, Op, Part, build_payload, field
+from tests.client_sim.engine.streamed import open_payload
 
 IMAGE = noise(1, 4)
 MIB = 1024 * 1024
@@ -29,21 +30,21 @@ def _sourced(kind, **more):
     )
 
 
-def _refuse(open_payload, words, data, error=PackageError):
+def _refuse(words, data, error=PackageError):
     with pytest.raises(error, match=words):
         open_payload(data)
 
 
-def test_full_payload_has_only_replace_operations(open_payload):
+def test_full_payload_has_only_replace_operations():
     """Other operations are refused by name."""
     for kind in (pb.ZERO, pb.DISCARD, pb.SOURCE_COPY, pb.SOURCE_BSDIFF, pb.BROTLI_BSDIFF):
         name = OperationType(kind).name
         data = build_payload([_full(Op(type=kind, dst=((0, 4),)))])
         with case(name):
-            _refuse(open_payload, f"system uses {name}", data, UnsupportedError)
+            _refuse(f"system uses {name}", data, UnsupportedError)
 
 
-def test_payloads_of_other_kinds_are_unsupported(open_payload):
+def test_payloads_of_other_kinds_are_unsupported():
     """Block sizes, minor versions and hash trees beside the rules of FORMATS section 14."""
     assert open_payload(build_payload([_full(WHOLE)], block_size=None)).manifest.block_size == 4096
     for minor in range(4, 10):
@@ -51,10 +52,10 @@ def test_payloads_of_other_kinds_are_unsupported(open_payload):
         assert payload.manifest.partitions[0].new.size == len(NEW)
     for part, minor in ((_full(WHOLE), 9), (_full(WHOLE, old=OLD), 0), (_full(WHOLE, old=OLD), 1)):
         data = build_payload([part], minor=minor)
-        _refuse(open_payload, f"minor version {minor}", data, UnsupportedError)
+        _refuse(f"minor version {minor}", data, UnsupportedError)
     for number in (14, 15):
         part = _full(WHOLE, old=OLD, more=field(number, pb.extent(0, 1)))
-        _refuse(open_payload, "verity", build_payload([part], minor=6), UnsupportedError)
+        _refuse("verity", build_payload([part], minor=6), UnsupportedError)
 
 
 REFUSED = [
@@ -82,23 +83,23 @@ REFUSED = [
 ]
 
 
-def test_refused_payloads(open_payload):
+def test_refused_payloads():
     """Overflows and empty values, beside the rules of FORMATS section 14 (`package_vectors`)."""
     for parts, words in REFUSED:
         minor = 4 if any(part.old for part in parts) else 0
         with case(parts, words):
-            _refuse(open_payload, words, build_payload(parts, minor=minor))
+            _refuse(words, build_payload(parts, minor=minor))
 
 
-def test_a_new_partition_of_an_incremental_has_no_source(open_payload):
+def test_a_new_partition_of_an_incremental_has_no_source():
     """In an incremental, a partition without an old image may be replaced but not patched."""
     delta = delta_part("vendor")
     open_payload(build_payload([delta, _full(WHOLE)], minor=4))
     copy = Op(type=pb.SOURCE_COPY, src=((0, 4),), dst=((0, 4),))
-    _refuse(open_payload, "does not name", build_payload([delta, _full(copy)], minor=4))
+    _refuse("does not name", build_payload([delta, _full(copy)], minor=4))
 
 
-def test_a_payload_signature_follows_the_data(open_payload):
+def test_a_payload_signature_follows_the_data():
     """The payload signature follows the data immediately and ends the payload."""
     for more, words in (
         (field(4, 4 * BLOCK), "half of a payload signature"),
@@ -108,4 +109,4 @@ def test_a_payload_signature_follows_the_data(open_payload):
         (field(4, 4 * BLOCK) + field(5, 2**64 - 1), "does not end"),
     ):
         with case(words):
-            _refuse(open_payload, words, build_payload([_full(WHOLE)], more=more))
+            _refuse(words, build_payload([_full(WHOLE)], more=more))

@@ -23,6 +23,7 @@ from tests.client_sim.engine import payload_builder
 from tests.client_sim.engine.images import noise
 from tests.client_sim.engine.ota_zip import comment, make_certificate, sign_package
 from tests.client_sim.engine.payload_builder import build_payload, field, full_part
+from tests.client_sim.engine.streamed import open_payload
 
 PARTS = [full_part("system", noise(1, 1) + bytes(2 * 4096))]
 
@@ -80,10 +81,8 @@ def test_another_key_and_no_signature_are_refused(key):
     ):
         with pytest.raises(SignatureError, match="metadata is not signed"):
             _verify(data, public)
-    data = build_payload(PARTS)
-    file = PayloadFile(io.BytesIO(data), 0, len(data))
     with pytest.raises(SignatureError, match="payload is not signed"):
-        verify_payload_signature(load_payload(file, decode_header(file)), key.public_key())
+        verify_payload_signature(open_payload(build_payload(PARTS)), key.public_key())
 
 
 def _with_messages(monkeypatch, key, make):
@@ -112,10 +111,9 @@ def test_payload_signature_length_limit(key):
     """The size stated in the manifest is checked before the signature is read."""
     size = 64 * 1024 + 1
     more = field(4, len(PARTS[0].data)) + field(5, size)
-    data = build_payload(PARTS, more=more) + bytes(size)
-    file = PayloadFile(io.BytesIO(data), 0, len(data))
+    payload = open_payload(build_payload(PARTS, more=more) + bytes(size))
     with pytest.raises(PackageError, match="signature that is too long"):
-        verify_payload_signature(load_payload(file, decode_header(file)), key.public_key())
+        verify_payload_signature(payload, key.public_key())
 
 
 def test_certificates_that_cannot_be_used_are_refused(certificate):
