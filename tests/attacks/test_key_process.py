@@ -26,6 +26,7 @@ from server.publisher.keys.holder import load_keys, open_keys
 from server.publisher.keys.messages import Publish, Signature, SignCheckpoint, Unknown
 from server.publisher.keys.online_keys import History
 from server.publisher.keys.rotation import make_next_keys, switch_keys
+from server.publisher.published import hash_public
 from server.publisher.rollout import plan_halt, plan_pause
 from server.publisher.verify import RoleVersion
 from server.storage.database import open_database
@@ -69,7 +70,7 @@ def ask(world, pointers, files=(), **changes):
     """Send a dishonest publisher's request to the key process; returns the answer."""
     holder = open_keys(world.folder)
     asked = {
-        "public": holder._public(),
+        "public": hash_public(world.folder.public),
         "now": world.now(),
         "files": list(files),
         "pointers": pointers,
