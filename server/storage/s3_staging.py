@@ -50,24 +50,20 @@ class S3Staging:
 
         If there are two, the one of the later lease counts: its holder found no other.
         """
-        found = {each.name for each in self._objects.list("staging") if _NAME.fullmatch(each.name)}
-        if found == self._names and self._folder.exists() == bool(found):
+        matches = (_NAME.fullmatch(each.name) for each in self._objects.list("staging"))
+        found = {match[0]: int(match[1]) for match in matches if match is not None}
+        if found.keys() == self._names and self._folder.exists() == bool(found):
             return
         if self._folder.exists():
             discard_folder(self._folder)
         if found:
-            stored = self._objects.get(max(found, key=_fence), limit=LIMIT)
+            stored = self._objects.get(max(found, key=found.__getitem__), limit=LIMIT)
             if stored is not None:
                 temporary = self._folder.with_name(f"{TEMPORARY}fetched")
                 shutil.rmtree(temporary, ignore_errors=True)
                 _unpack(stored.data, temporary)
                 move_durable(temporary, self._folder)
         self._names = frozenset(found)
-
-
-def _fence(name: str) -> int:
-    match = _NAME.fullmatch(name)
-    return 0 if match is None else int(match[1])
 
 
 def _pack(folder: Path) -> bytes:

@@ -168,9 +168,7 @@ class S3Tree:
         Newer files stay: the next publication may be in progress. The store keeps everything.
         """
         keep = frozenset(served)
-        newest: dict[str, int] = {}
-        for match in filter(None, map(_VERSIONED.fullmatch, keep)):
-            newest[match[2]] = max(newest.get(match[2], 0), int(match[1]))
+        newest = _newest(keep)
         with self._locked():
             for path in (self._folder / "metadata").iterdir():
                 name = f"metadata/{path.name}"
@@ -209,9 +207,7 @@ class S3Tree:
             if path.is_file() and not path.name.startswith(TEMPORARY)
         }
         stored = self._list()
-        newest: dict[str, int] = {}
-        for match in filter(None, map(_VERSIONED.fullmatch, stored)):
-            newest[match[2]] = max(newest.get(match[2], 0), int(match[1]))
+        newest = _newest(stored)
 
         def is_served(path: str) -> bool:
             match = _VERSIONED.fullmatch(path)
@@ -319,9 +315,10 @@ class S3Tree:
             if path not in POINTERS and not _is_written(self._folder / path)
         )
 
-    def _list(self) -> dict[str, int]:
-        """Return path and length of every file in the store."""
-        return {each.name.removeprefix(f"{TREE}/"): each.size for each in self._objects.list(TREE)}
+    def _list(self, folder: str = TREE) -> dict[str, int]:
+        """Return path and length of every file in a folder of the store."""
+        found = self._objects.list(folder)
+        return {each.name.removeprefix(f"{TREE}/"): each.size for each in found}
 
     def _fetch_named(self, timestamp: bytes) -> None:
         """Fetch the files that a timestamp leads to: snapshots, roles, roots and proofs."""
@@ -374,17 +371,11 @@ class S3Tree:
             for index in range((since >> bits) // WIDTH, -(-(size >> bits) // WIDTH)):
                 full = f"log/{tile_path(level, index, WIDTH)}"
                 names += [full] if (size >> bits) // WIDTH > index else []
-                names += [
-                    each.name.removeprefix(f"{TREE}/")
-                    for each in self._objects.list(_key(f"{full}.p"))
-                ]
+                names += self._list(_key(f"{full}.p"))
         self._fetch(path for path in names if not _is_written(self._folder / path))
 
     def _fetch_proofs(self) -> None:
-        names = [
-            each.name.removeprefix(f"{TREE}/") for each in self._objects.list(_key("log/proof"))
-        ]
-        self._fetch(names)
+        self._fetch(self._list(_key("log/proof")))
 
     def _fetch(self, paths: Iterable[str]) -> int:
         """Copy the files that exist in the store, and return their number.
@@ -451,6 +442,14 @@ def _name(role: str, versions: Sequence[int], *, is_logged: bool = False) -> lis
     """Return the paths of versions of a role, and with `is_logged`, of their proofs."""
     files = [f"metadata/{metadata_name(role, version)}" for version in versions]
     return files + [f"log/proof/{role}.{version}" for version in versions if is_logged]
+
+
+def _newest(paths: Iterable[str]) -> dict[str, int]:
+    """Return the newest version of each role that has a file among `paths`."""
+    newest: dict[str, int] = {}
+    for match in filter(None, map(_VERSIONED.fullmatch, paths)):
+        newest[match[2]] = max(newest.get(match[2], 0), int(match[1]))
+    return newest
 
 
 def _key(path: str) -> str:
