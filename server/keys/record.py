@@ -149,13 +149,10 @@ class Record:
         self._shown.replace("metadata/timestamp.json", publication.timestamp)
         published = self.published()
         assert published is not None
-        current = {**published.versions(), "snapshot": published.snapshot.version}
-        current_names = {metadata_name(role, version) for role, version in current.items()}
+        current = {metadata_name(name, each.version) for name, each in published.signed().items()}
         metadata = self._public / "metadata"
         for path in metadata.iterdir():
-            if path.name not in {*current_names, "timestamp.json"} and not path.name.endswith(
-                ".root.json"
-            ):
+            if path.name not in current and not path.name.endswith(".root.json"):
                 path.unlink()
         sync_folder(metadata)
 

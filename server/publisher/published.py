@@ -56,6 +56,16 @@ class Published(Trust):
     snapshot: Snapshot
     timestamp: Timestamp
 
+    def signed(self) -> dict[str, Root | Targets | Snapshot | Timestamp]:
+        """Return every role by name."""
+        return {
+            "root": self.root,
+            "targets": self.targets,
+            **self.roles,
+            "snapshot": self.snapshot,
+            "timestamp": self.timestamp,
+        }
+
     def versions(self) -> dict[str, int]:
         """Return the versions that snapshot lists, by role."""
         return list_versions(self.snapshot)

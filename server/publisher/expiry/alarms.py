@@ -73,15 +73,8 @@ class Alarm:
 
 def list_lifetimes(published: Published, begun: Starts) -> list[RoleLifetime]:
     """Return the lifetime of every public role, root and online ones included."""
-    signed = {
-        "root": published.root,
-        "targets": published.targets,
-        **published.roles,
-        "snapshot": published.snapshot,
-        "timestamp": published.timestamp,
-    }
     lifetimes = []
-    for name, role in signed.items():
+    for name, role in published.signed().items():
         usual = _usual_lifetime(name)
         start = None if is_online(name) else begun.get(name)
         lifetimes.append(

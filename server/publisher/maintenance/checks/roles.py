@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from tuf.api.exceptions import UnsignedMetadataError
-from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Root
 
 from server.core.errors import HeningError
 from server.core.metadata import check_expiry, decode_root, decode_snapshot
@@ -194,14 +194,10 @@ def check_expiries(site: Site) -> Iterator[Finding]:
     alarms = {
         alarm.role: alarm for alarm in plan_alarms(list_lifetimes(published, starts), site.now)
     }
-    signed: list[tuple[str, Root | Snapshot | Timestamp | Targets]] = [
-        ("root", published.root),
-        ("targets", published.targets),
-        *sorted(published.roles.items(), key=lambda pair: (is_online(pair[0]), pair[0])),
-        ("snapshot", published.snapshot),
-        ("timestamp", published.timestamp),
-    ]
-    for name, role in signed:
+    delegated = sorted(published.roles, key=lambda name: (is_online(name), name))
+    signed = published.signed()
+    for name in ("root", "targets", *delegated, "snapshot", "timestamp"):
+        role = signed[name]
         error = ""
         try:
             check_expiry(name, role, site.now)
