@@ -73,14 +73,15 @@ def tail_start(size: int) -> int:
     return max(0, size - 1) // WIDTH * WIDTH
 
 
-def read_entries(size: int, first: int, read: ReadTile) -> list[bytes]:
-    """Return the entries of a public log of `size` leaves from the index `first` on.
+def read_entries(log: Path, size: int, first: int) -> list[bytes]:
+    """Return the entries of the public log of `size` leaves in `log` from the index `first` on.
 
-    Raises FormatError for a tile without its entries, and whatever `read` raises.
+    Raises FormatError for a tile without its entries.
     """
     entries = list[bytes]()
     for index, width in changed_tiles(size, first):
-        tile = decode_entries(read(tile_path("entries", index, width)), width)
+        data = read_bounded(log / tile_path("entries", index, width), MAX_TILE)
+        tile = decode_entries(data, width)
         entries += tile[max(0, first - index * WIDTH) :]
     return entries
 
@@ -382,13 +383,10 @@ def load_checkpoint(log: Path, known: Sequence[VerifierKey]) -> Checkpoint | Non
 
 def _sign(checkpoint: Checkpoint, keys: Sequence[LogSigner], history: History) -> bytes:
     first, *others = keys
-
-    def by(key: LogSigner) -> Callable[[bytes], bytes]:
-        return lambda text: key.sign(text, history)
-
-    note = encode_checkpoint(checkpoint.size, checkpoint.root, first.verifier, by(first))
+    sign = partial(first.sign, history=history)
+    note = encode_checkpoint(checkpoint.size, checkpoint.root, first.verifier, sign)
     for key in others:
-        note = cosign_note(note, key.verifier, by(key))
+        note = cosign_note(note, key.verifier, partial(key.sign, history=history))
     return note
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from securesystemslib.signer import Signature, SSlibKey
 
-from server.core.checkpoint import MAX_TILE, decode_checkpoint_text, decode_size
+from server.core.checkpoint import decode_checkpoint_text, decode_size
 from server.core.errors import FormatError, TrustError
 from server.core.note import MAX_NOTE, VerifierKey, decode_verifier_key
 from server.core.pointer import Pointer, encode_pointer
@@ -189,7 +189,7 @@ class KeySocket:
         log, size = self._folder.public / "log", self._public_size()
         if state.size < size:
             note = read_bounded(log / "checkpoint", MAX_NOTE)
-            leaves = read_entries(size, state.size, lambda path: read_bounded(log / path, MAX_TILE))
+            leaves = read_entries(log, size, state.size)
             self._ask(messages.ContinueLog(note, state.size, leaves))
 
     def _public_size(self) -> int:

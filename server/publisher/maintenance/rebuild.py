@@ -14,8 +14,8 @@ from pathlib import Path
 
 from sqlalchemy import delete, select
 
-from server.core.bundle import decode_result
-from server.core.checkpoint import MAX_TILE, Checkpoint, decode_leaf
+from server.core.bundle import MAX_RESULT, decode_result
+from server.core.checkpoint import Checkpoint, decode_leaf
 from server.core.errors import FormatError, LogError
 from server.core.note import VerifierKey
 from server.core.tlog import CompactTree, leaf_hash
@@ -29,7 +29,6 @@ from server.storage.layout import StateFolder
 from server.storage.models import Blob, LogEntry, Submission
 from server.storage.tree import open_tree
 
-MAX_RESULT_FILE = 65_536
 BLOBS = 100  # recorded in one transaction, so that little is hashed twice after a crash
 ROWS = 100  # of the log or of submissions, written in one transaction
 
@@ -76,7 +75,7 @@ async def rebuild(
 def _read_leaves(log: Path, head: Checkpoint | None) -> tuple[CompactTree, list[Leaf]]:
     if head is None:
         return CompactTree(), []
-    entries = read_entries(head.size, 0, lambda path: read_bounded(log / path, MAX_TILE))
+    entries = read_entries(log, head.size, 0)
     tree = CompactTree().grow(map(leaf_hash, entries))
     if tree.root() != head.root:
         raise LogError("the entry tiles do not lead to the signed root: restore public/log.")
@@ -146,7 +145,7 @@ async def _add_submissions(lease: Lease, sessions: Sessions, results: Path) -> i
 def _read_results(results: Path) -> list[Submission]:
     rows = []
     for path in sorted(results.glob("*.json")):
-        result = decode_result(read_bounded(path, MAX_RESULT_FILE))
+        result = decode_result(read_bounded(path, MAX_RESULT))
         rows.append(
             Submission(
                 id=result.id,
