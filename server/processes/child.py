@@ -10,7 +10,6 @@ import sys
 from asyncio import TimerHandle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from server.compat.rendering import Rendered
 from server.device.snapshot import EMPTY, Snapshot
@@ -36,13 +35,8 @@ STEP_SECONDS = 1.0  # the interval of signs of life
 STEPS = 2  # at least, so that after a long step another one reads the messages that arrived
 
 
-class CallLater(Protocol):
-    """Calls a function with arguments after some seconds, as an event loop does."""
-
-    def __call__(
-        self, delay: float, callback: Callable[[float], None], step: float, /
-    ) -> TimerHandle:
-        """Return a handle that cancels the call."""
+CallLater = Callable[[float, Callable[[float], None], float], TimerHandle]
+"""Calls a function with an argument after some seconds, as an event loop does."""
 
 
 class Deadline:
