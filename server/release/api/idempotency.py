@@ -119,37 +119,28 @@ class Idempotency:
             raise _under_way()
         self._under_way[mine] = request.sha256
         try:
-            return await self._once(request, work, again)
+            row = await self._begin(request)
+            if row.status != BEGUN:
+                return _replay(row)
+            claim = Claim(request.account, request.key, row.attempt)
+            token = CLAIM.set(claim)
+            try:
+                if row.effect is None:
+                    answer = await work()
+                else:
+                    answer = await again(row.effect)
+                    answer = replace(answer, headers={**answer.headers, **REPLAYED})
+            finally:
+                CLAIM.reset(token)
+            self._answers[request.account] += 1
+            is_large_refusal = 400 <= answer.status < 500 and len(answer.body) > REFUSAL_LIMIT
+            if answer.status in RETRY_STATUSES or is_large_refusal:
+                await self._forget(claim)
+            else:
+                await self._finish(claim, answer, keep=request.keep)
+            return answer
         finally:
             del self._under_way[mine]
-
-    async def _once(
-        self,
-        request: Request,
-        work: Callable[[], Awaitable[Answer]],
-        again: Callable[[int], Awaitable[Answer]],
-    ) -> Answer:
-        row = await self._begin(request)
-        if row.status != BEGUN:
-            return _replay(row)
-        claim = Claim(request.account, request.key, row.attempt)
-        token = CLAIM.set(claim)
-        try:
-            if row.effect is None:
-                answer = await work()
-            else:
-                answer = await again(row.effect)
-                answer = replace(answer, headers={**answer.headers, **REPLAYED})
-        finally:
-            CLAIM.reset(token)
-        self._answers[request.account] += 1
-        if answer.status in RETRY_STATUSES or (
-            _is_refusal(answer) and len(answer.body) > REFUSAL_LIMIT
-        ):
-            await self._forget(claim)
-        else:
-            await self._finish(claim, answer, keep=request.keep)
-        return answer
 
     async def _begin(self, request: Request) -> IdempotencyKey:
         """Insert the row of a new request, or return the existing row.
@@ -235,7 +226,7 @@ class Idempotency:
         async with self._sessions.begin() as session:
             await session.execute(
                 update(IdempotencyKey)
-                .where(*_is(claim))
+                .where(*claim.conditions())
                 .values(
                     status=answer.status,
                     headers=json.dumps(dict(answer.headers)) if keep else "",
@@ -247,27 +238,15 @@ class Idempotency:
         """Delete the row, which frees the key, unless the request had an effect."""
         async with self._sessions.begin() as session:
             await session.execute(
-                delete(IdempotencyKey).where(*_is(claim), IdempotencyKey.effect.is_(None))
+                delete(IdempotencyKey).where(*claim.conditions(), IdempotencyKey.effect.is_(None))
             )
 
 
 _EFFECTLESS = and_(IdempotencyKey.status.between(200, 499), IdempotencyKey.effect.is_(None))
 
 
-def _is_refusal(answer: Answer) -> bool:
-    return 400 <= answer.status < 500
-
-
 def _is_old(now: int) -> ColumnElement[bool]:
     return IdempotencyKey.created_at <= now - KEPT_SECONDS
-
-
-def _is(claim: Claim) -> tuple[ColumnElement[bool], ...]:
-    return (
-        IdempotencyKey.account == claim.account,
-        IdempotencyKey.key == claim.key,
-        IdempotencyKey.attempt == claim.attempt,
-    )
 
 
 def _check_same(known: str, request: Request) -> None:

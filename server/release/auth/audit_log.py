@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, func, update
+from sqlalchemy import ColumnElement, CursorResult, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
@@ -33,6 +33,14 @@ class Claim:
     key: str
     attempt: str
 
+    def conditions(self) -> tuple[ColumnElement[bool], ...]:
+        """Return the SQL conditions for the row of the key, while this attempt has it."""
+        return (
+            IdempotencyKey.account == self.account,
+            IdempotencyKey.key == self.key,
+            IdempotencyKey.attempt == self.attempt,
+        )
+
 
 CLAIM: ContextVar[Claim | None] = ContextVar("CLAIM", default=None)
 """The claim of the request being served; None if it has no key, and outside of requests."""
@@ -48,11 +56,7 @@ async def note_effect(session: AsyncSession, index: int) -> None:
         return
     statement = (
         update(IdempotencyKey)
-        .where(
-            IdempotencyKey.account == claim.account,
-            IdempotencyKey.key == claim.key,
-            IdempotencyKey.attempt == claim.attempt,
-        )
+        .where(*claim.conditions())
         .values(effect=func.coalesce(IdempotencyKey.effect, index))
     )
     if cast("CursorResult[Any]", await session.execute(statement)).rowcount != 1:
@@ -114,7 +118,7 @@ async def record(
     entry = AuditLogEntry(
         index=head.length, at=at, actor=actor, action=action, subject=subject, detail=text
     )
-    entry.sha256 = entry_hash(entry, head.sha256)
+    entry.sha256 = hash_entry(describe(entry), head.sha256)
     session.add(entry)
     await session.flush()
     await session.execute(update(AuditLogHead).values(sha256=entry.sha256))
@@ -130,9 +134,9 @@ async def lock_audit_log(session: AsyncSession) -> None:
     await session.execute(update(AuditLogHead).values(length=AuditLogHead.length))
 
 
-def entry_hash(entry: AuditLogEntry, previous: str) -> str:
-    """Return the hash of an entry; `previous` is the hash of the entry before it."""
-    value = {**describe(entry), "previous": previous}
+def hash_entry(entry: Mapping[str, Any], previous: str) -> str:
+    """Return the hash of a described entry; `previous` is the hash of the entry before it."""
+    value = {**entry, "previous": previous}
     del value["sha256"]
     return hashlib.sha256(encode_canonical_json(value)).hexdigest()
 

@@ -1,6 +1,5 @@
 """Reads and verifies the audit log: pages, newest entry first, and exports as JSON lines."""
 
-import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
-from server.release.auth.audit_log import DETAIL_LIMIT, NO_ENTRY, describe
+from server.release.auth.audit_log import DETAIL_LIMIT, NO_ENTRY, describe, hash_entry
 from server.release.errors import AuditLogError
 from server.storage.database import Sessions
 from server.storage.models import AuditLogEntry, AuditLogHead
@@ -69,12 +68,10 @@ async def query_audit_log(
     return (await session.scalars(query.order_by(AuditLogEntry.index.desc()).limit(limit))).all()
 
 
-async def read_audit_log(
-    session: AsyncSession, filters: AuditLogFilter | None = None
-) -> AsyncIterator[AuditLogEntry]:
-    """Yield all entries that match, oldest first, with one batch in memory at a time."""
+async def read_audit_log(session: AsyncSession) -> AsyncIterator[AuditLogEntry]:
+    """Yield all entries, oldest first, with one batch in memory at a time."""
     after = -1
-    while batch := await _read_batch(session, filters, after):
+    while batch := await _read_batch(session, after):
         for entry in batch:
             yield entry
         after = batch[-1].index
@@ -90,19 +87,15 @@ async def export_audit_log(sessions: Sessions) -> AsyncIterator[bytes]:
     after = -1
     while True:
         async with sessions() as session:
-            batch = await _read_batch(session, None, after)
+            batch = await _read_batch(session, after)
         if not batch:
             return
         after = batch[-1].index
         yield b"".join(encode_canonical_json(describe(entry)) for entry in batch)
 
 
-async def _read_batch(
-    session: AsyncSession, filters: AuditLogFilter | None, after: int
-) -> Sequence[AuditLogEntry]:
+async def _read_batch(session: AsyncSession, after: int) -> Sequence[AuditLogEntry]:
     query = select(AuditLogEntry).where(AuditLogEntry.index > after)
-    if filters is not None:
-        query = query.where(*filters.conditions())
     return (await session.scalars(query.order_by(AuditLogEntry.index).limit(_BATCH))).all()
 
 
@@ -139,9 +132,7 @@ class ChainVerifier:
             raise AuditLogError(
                 f"entry {index} of the audit log is missing: the next is {entry['index']}."
             )
-        value = {name: entry[name] for name in entry if name != "sha256"}
-        data = encode_canonical_json({**value, "previous": self.state.sha256})
-        sha256 = hashlib.sha256(data).hexdigest()
+        sha256 = hash_entry(entry, self.state.sha256)
         if entry["sha256"] != sha256:
             raise AuditLogError(f"entry {index} of the audit log is not what was recorded.")
         if self._remembered.pop(index, sha256) != sha256:

@@ -15,7 +15,6 @@ from server.release.auth.audit_log_query import (
     AuditLogState,
     export_audit_log,
     query_audit_log,
-    read_audit_log,
     verify_audit_log,
     verify_export,
 )
@@ -73,12 +72,9 @@ async def test_filters(filled):
         ({"actor": "' OR 1=1 --"}, []),
     ):
         with case(wanted):
-            chosen = AuditLogFilter(**wanted)
             async with filled() as session:
-                rows = await query_audit_log(session, chosen)
+                rows = await query_audit_log(session, AuditLogFilter(**wanted))
                 assert [row.index for row in rows] == found
-                streamed = [row.index async for row in read_audit_log(session, chosen)]
-                assert streamed == found[::-1]
     async with filled() as session:
         for limit in (-1, 0, 1001):
             with pytest.raises(FormatError, match="1 to 1000"):
