@@ -226,22 +226,18 @@ def compare_tokens(expected: ReplayedState, rows: Iterable[Token]) -> Iterator[s
             created = f"the token {identity} of {row.account}"
             yield f"the audit log does not record the creation of {created}: {remedy}"
             continue
-        differing = [
-            what
-            for what, is_same in (
-                ("account", row.account == token.account),
-                ("label", row.label == token.label),
-                ("rights", _read_list(row.permissions) == token.permissions),
-                ("secret", fingerprint(row) == token.fingerprint),
-                ("expiry", row.expires_at == token.expires_at),
-                ("revocation", row.revoked_at == token.revoked_at),
-            )
-            if not is_same
-        ]
+        differing = _another(
+            ("account", row.account == token.account),
+            ("label", row.label == token.label),
+            ("rights", _read_list(row.permissions) == token.permissions),
+            ("secret", fingerprint(row) == token.fingerprint),
+            ("expiry", row.expires_at == token.expires_at),
+            ("revocation", row.revoked_at == token.revoked_at),
+        )
         if differing:
             yield (
-                f"the token {identity} of {row.account} has another {' and '.join(differing)} than"
-                f" in the audit log: {remedy}"
+                f"the token {identity} of {row.account} has {differing} than in the audit log:"
+                f" {remedy}"
             )
 
 
@@ -295,40 +291,34 @@ def compare_webhooks(expected: ReplayedState, rows: Iterable[Webhook]) -> Iterat
         if webhook is None:
             yield f"the audit log does not record the creation of the webhook {row.id}: {remedy}"
             continue
-        differing = [
-            what
-            for what, is_same in (
-                ("address or secret", webhook_fingerprint(row) == webhook.fingerprint),
-                ("choice of events", _read_list(row.events) == webhook.events),
-                ("state", (row.disabled_at is not None) == webhook.is_disabled),
-            )
-            if not is_same
-        ]
+        differing = _another(
+            ("address or secret", webhook_fingerprint(row) == webhook.fingerprint),
+            ("choice of events", _read_list(row.events) == webhook.events),
+            ("state", (row.disabled_at is not None) == webhook.is_disabled),
+        )
         if differing:
-            what = " and ".join(differing)
-            yield f"the webhook {row.id} has another {what} than in the audit log: {remedy}"
+            yield f"the webhook {row.id} has {differing} than in the audit log: {remedy}"
 
 
 def differences(row: Change, expected: ReplayedChange) -> str:
     """Return how a change's row differs from the audit log; an empty text if it does not."""
     sha256 = hashlib.sha256(row.arguments.encode()).hexdigest()
+    proposal = (row.proposed_by, row.proposed_at) == (expected.proposed_by, expected.proposed_at)
     approval = (row.approved_by, row.approved_at) == (expected.approved_by, expected.approved_at)
-    differing = [
-        what
-        for what, is_same in (
-            ("channel", (row.action, row.subject) == (expected.action, expected.subject)),
-            ("command", sha256 == expected.sha256),
-            ("time", row.due_at == expected.due_at),
-            (
-                "proposer",
-                (row.proposed_by, row.proposed_at) == (expected.proposed_by, expected.proposed_at),
-            ),
-            ("approval", approval),
-            ("state", (row.state, row.finished_at) == (expected.state, expected.finished_at)),
-        )
-        if not is_same
-    ]
-    return f"another {' and '.join(differing)}" if differing else ""
+    return _another(
+        ("channel", (row.action, row.subject) == (expected.action, expected.subject)),
+        ("command", sha256 == expected.sha256),
+        ("time", row.due_at == expected.due_at),
+        ("proposer", proposal),
+        ("approval", approval),
+        ("state", (row.state, row.finished_at) == (expected.state, expected.finished_at)),
+    )
+
+
+def _another(*members: tuple[str, bool]) -> str:
+    """Return `another NAME and NAME` for the members that are not the same, else empty."""
+    names = " and ".join(name for name, is_same in members if not is_same)
+    return f"another {names}" if names else ""
 
 
 def _read_list(text: str) -> list[str]:

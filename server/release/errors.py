@@ -37,7 +37,7 @@ class ConflictError(HeningError):
 class NeedsSignatureError(ConflictError):
     """The change needs a signature with offline keys; `proposal` is the input of the signers."""
 
-    def __init__(self, message: str, proposal: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, message: str, proposal: Mapping[str, Any]) -> None:
         super().__init__(message)
         self.proposal = proposal
 

@@ -97,7 +97,7 @@ def describe(error: Exception, incident: str) -> Refusal:
     if isinstance(error, HeningError):
         status, name = next((s, n) for kind, s, n in STATUSES if isinstance(error, kind))
         problem = _problem(status, name, str(error))
-        if isinstance(error, NeedsSignatureError) and error.proposal is not None:
+        if isinstance(error, NeedsSignatureError):
             problem = msgspec.structs.replace(problem, proposal=dict(error.proposal))
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             problem = msgspec.structs.replace(problem, incident=incident)

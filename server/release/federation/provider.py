@@ -199,7 +199,7 @@ class Provider:
         self, expected: Expected, epoch: Callable[[], int], fetch: Fetch = fetch_page
     ) -> None:
         check_address(expected.issuer)
-        self._expected = expected
+        self.expected = expected
         self._epoch = epoch
         self._fetch = fetch
         self._page: Mapping[str, Any] = {}
@@ -208,11 +208,6 @@ class Provider:
         self._looked = 0
         self._failed: int | None = None
         self._lock = asyncio.Lock()
-
-    @property
-    def expected(self) -> Expected:
-        """The required issuer and audience of its ID tokens."""
-        return self._expected
 
     async def discover(self) -> Mapping[str, Any]:
         """Return the provider's metadata; raises StorageError if it does not answer."""
@@ -227,7 +222,7 @@ class Provider:
         """
         try:
             keys = await self._find_keys(key_id(text))
-            return verify_identity(text, keys, self._expected, self._epoch(), nonce)
+            return verify_identity(text, keys, self.expected, self._epoch(), nonce)
         except FormatError:
             raise AuthenticationError(
                 "this needs a valid token: ask an admin for one."
@@ -261,7 +256,7 @@ class Provider:
         return self._keys if will_do else None
 
     async def _load(self) -> KeySet:
-        issuer = self._expected.issuer
+        issuer = self.expected.issuer
         page = await self._fetch(issuer.rstrip("/") + DISCOVERY)
         address = page.get("jwks_uri")
         if page.get("issuer") != issuer:

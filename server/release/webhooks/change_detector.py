@@ -19,8 +19,6 @@ from server.publisher.build_names import BuildName, BuildNames
 from server.publisher.expiry.alarms import Alarm
 from server.release.webhooks.deliveries import enqueue, enqueue_some
 from server.release.webhooks.event import (
-    UNSET,
-    Build,
     Event,
     ExpiringData,
     HaltedData,
@@ -34,7 +32,7 @@ from server.storage.models import AnnouncedRow
 from server.storage.tree import identify_timestamp, list_roots
 
 FULL_SHARE = 1000  # permille
-Name = Callable[[Channel, int], Build]
+Name = Callable[[Channel, int], BuildName]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +75,7 @@ def describe_view(view: View | None, now: int) -> AnnouncedState:
     return AnnouncedState(dict(view.roles), pointers)
 
 
-def encode_state(state: AnnouncedState) -> str:
-    """Return an announced state as the text for the database."""
-    return encode_canonical_json(msgspec.to_builtins(state)).decode()
-
-
-def decode_state(text: str) -> AnnouncedState:
-    """Return the announced state from the database's text."""
-    return msgspec.json.decode(text, type=AnnouncedState)
-
-
-def plan_events(
-    before: AnnouncedState, view: View, now: int, name: Name = lambda _channel, _counter: UNSET
-) -> Iterator[Event]:
+def plan_events(before: AnnouncedState, view: View, now: int, name: Name) -> Iterator[Event]:
     """Yield the events since `before`: publications, then halts and rollout steps by channel.
 
     `name` returns a build's name. It is called only for builds in an event, since it reads files.
@@ -127,7 +113,7 @@ def next_step(view: View | None, now: int) -> int | None:
 
 
 def make_halted(
-    channel: Channel, counter: int, reason: Mapping[str, str], now: int, build: Build = UNSET
+    channel: Channel, counter: int, reason: Mapping[str, str], now: int, build: BuildName
 ) -> Event:
     """Return the event of a halt; its id depends only on the channel and the build."""
     data = HaltedData(
@@ -141,7 +127,7 @@ def make_halted(
     return make_event(data, subject=str(channel), time=now, occasion=str(counter))
 
 
-def _rolled_out(channel: Channel, pointer: AnnouncedPointer, now: int, build: Build) -> Event:
+def _rolled_out(channel: Channel, pointer: AnnouncedPointer, now: int, build: BuildName) -> Event:
     data = RolledOutData(
         channel=channel.channel,
         codename=channel.codename,
@@ -202,7 +188,8 @@ class ChangeDetector:
 
     async def _queue_events(self, view: View | None, now: int) -> bool:
         """Queue the events; return False if another process did so first: then poll again."""
-        value = encode_state(describe_view(view, now))
+        state = msgspec.to_builtins(describe_view(view, now))
+        value = encode_canonical_json(state).decode()
         async with self._sessions.begin() as session:
             stored = await session.get(AnnouncedRow, PUBLIC)
             if stored is None:
@@ -212,7 +199,8 @@ class ChangeDetector:
             if stored.value == value or view is None:
                 return True
             before = stored.value
-        announced, name = decode_state(before), _Names(self._public, view.roles)
+        announced = msgspec.json.decode(before, type=AnnouncedState)
+        name = _Names(self._public, view.roles)
         events = await asyncio.to_thread(lambda: list(plan_events(announced, view, now, name)))
         while events:
             async with self._sessions.begin() as session:
