@@ -50,7 +50,7 @@ async def list_changes(call: Call) -> Reply:
         state=query.state,
         channel=query.channel,
         codenames=call.caller.codenames,
-        before=str(decode_cursor(query.cursor, str) or ""),
+        before=decode_cursor(query.cursor, str) or "",
         limit=query.limit + 1,
     )
     return Reply(make_page(call, found, lambda change: change.id, lambda change: change))

@@ -167,7 +167,7 @@ def _command(
 async def list_channels(call: Call) -> Reply:
     """List the channels that you may see and that offer a build or list a release."""
     published = await call.services.rollouts.published()
-    after = str(decode_cursor(call.query.cursor, str) or "")
+    after = decode_cursor(call.query.cursor, str) or ""
     limit, now = call.query.limit + 1, call.services.epoch()
     rows = await asyncio.to_thread(_list, call.caller, published, after, limit, now)
     return Reply(make_page(call, rows, lambda state: state.channel, lambda state: state))

@@ -4,7 +4,6 @@ No number reveals a single phone (PRIVACY, *What the server does with a request*
 """
 
 import asyncio
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -71,9 +70,7 @@ async def list_models(call: Call) -> Reply:
     roles = await _load_roles(call)
     after = decode_cursor(call.query.cursor, str) or ""
     names = [
-        name
-        for name in roles
-        if name > str(after) and call.caller.is_allowed(Permission.READ, name)
+        name for name in roles if name > after and call.caller.is_allowed(Permission.READ, name)
     ]
     page = {name: roles[name] for name in sorted(names)[: call.query.limit + 1]}
     public = call.services.folder.public
@@ -87,7 +84,7 @@ async def list_models(call: Call) -> Reply:
 async def get_model(call: Call) -> Reply:
     """Return one model."""
     codename, public = call.path["codename"], call.services.folder.public
-    role = await load_role(call)
+    role = await _load_role(call)
     return Reply(await asyncio.to_thread(_show_model, codename, role, public))
 
 
@@ -99,9 +96,9 @@ async def get_model(call: Call) -> Reply:
 )
 async def list_releases(call: Call) -> Reply:
     """List a model's packages by path, including withdrawn ones."""
-    role = await load_role(call)
+    role = await _load_role(call)
     after = decode_cursor(call.query.cursor, str) or ""
-    rows = await asyncio.to_thread(lambda: list(_releases(role, str(after))))
+    rows = await asyncio.to_thread(_releases, role, after)
     shown = rows[: call.query.limit + 1]
     return Reply(make_page(call, shown, lambda row: row[0], lambda row: _show(role, *row)))
 
@@ -150,7 +147,7 @@ async def _load_roles(call: Call) -> dict[str, Targets]:
     return {name: role for name, role in roles.items() if is_codename(name)}
 
 
-async def load_role(call: Call) -> Targets:
+async def _load_role(call: Call) -> Targets:
     """Return the role of the model in the path; raises PermissionDeniedError or NotFoundError."""
     codename = call.path["codename"]
     call.caller.check(Permission.READ, codename)
@@ -160,7 +157,7 @@ async def load_role(call: Call) -> Targets:
     return role
 
 
-def _releases(role: Targets, after: str) -> Iterable[tuple[str, Release]]:
+def _releases(role: Targets, after: str) -> list[tuple[str, Release]]:
     return [(path, each) for path, each in sorted(decode_releases(role).items()) if path > after]
 
 
@@ -221,25 +218,26 @@ class Downloads(msgspec.Struct, frozen=True):
 )
 async def list_downloads(call: Call) -> Reply:
     """List the downloads of a model's packages per day."""
-    role = await load_role(call)
-    hashes = await asyncio.to_thread(_list_hashes, role)
-    query = select(PackageDownloads).where(PackageDownloads.sha256.in_(hashes))
+    role = await _load_role(call)
+    hashes = await asyncio.to_thread(
+        lambda: sorted({target.hashes["sha256"] for target in role.targets.values()})
+    )
+    query = (
+        select(PackageDownloads)
+        .where(PackageDownloads.sha256.in_(hashes))
+        .order_by(PackageDownloads.day.desc(), PackageDownloads.sha256)
+    )
     async with call.services.sessions() as session:
-        rows = (
-            await session.scalars(
-                query.order_by(PackageDownloads.day.desc(), PackageDownloads.sha256)
+        items = [
+            DayOfDownloads(
+                row.sha256,
+                f"{datetime.fromtimestamp(row.day * _DAY, UTC):%Y-%m-%d}",
+                row.begun,
+                row.finished,
             )
-        ).all()
+            for row in await session.scalars(query)
+        ]
     polls = call.services.polls()
-    items = [DayOfDownloads(row.sha256, _name(row.day), row.begun, row.finished) for row in rows]
     if polls is None:
         return Reply(Downloads(False, 0, 0, items))
     return Reply(Downloads(True, polls.number, int(polls.seconds), items))
-
-
-def _list_hashes(role: Targets) -> list[str]:
-    return sorted({target.hashes["sha256"] for target in role.targets.values()})
-
-
-def _name(day: int) -> str:
-    return f"{datetime.fromtimestamp(day * _DAY, UTC):%Y-%m-%d}"

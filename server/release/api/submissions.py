@@ -65,7 +65,7 @@ async def list_submissions(call: Call) -> Reply:
     A caller with all codenames sees those of all accounts, other callers only their own.
     """
     after = decode_cursor(call.query.cursor, str) or ""
-    states = await call.services.submissions.list(call.caller, str(after), call.query.limit + 1)
+    states = await call.services.submissions.list(call.caller, after, call.query.limit + 1)
     return Reply(make_page(call, states, lambda state: state.key, lambda state: state))
 
 
