@@ -34,7 +34,7 @@ from server.publisher.publisher import Publisher
 from server.publisher.read_back import ReadBack
 from server.publisher.read_back_http import HttpReadBack
 from server.release.api.operation import PollCount, Services
-from server.release.api.serving import Site, no_site, serving
+from server.release.api.serving import Site, serving
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.submissions import record_end
 from server.release.uploads.limits import free_bytes
@@ -187,7 +187,7 @@ async def managing(
             await services.submissions.tidy()
             works.append(lambda: services.uploads.run_retention(tools.alarm))
             # Entered last, so it ends first: running handlers still have publisher and database.
-            site: Site = no_site
+            site: Site | None = None
             if settings.console:
                 known = ProcessState(maintenance.reasons, lambda: monitor.seen, steady)
                 site = await asyncio.to_thread(open_console, settings, known)

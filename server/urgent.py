@@ -21,8 +21,8 @@ from server.publisher.bundle_importer import open_stores
 from server.publisher.lease import Lease, Precedence
 from server.publisher.publisher import Publisher
 from server.publisher.read_back_http import HttpReadBack
-from server.release.api.operation import Services
-from server.release.api.urgent import UrgentLoopRunner, serving_urgent
+from server.release.api.operation import Services, UrgentLoop
+from server.release.api.urgent import serving_urgent
 from server.release.api.urgent_priority import UrgentPriority
 from server.release.rollouts.rollouts import ChangePolicy, Rollouts
 from server.settings import Settings
@@ -59,7 +59,7 @@ async def urgent_thread(
     tools: Instruments,
     shared: Turns,
     announce: Callable[[int], None],
-) -> AsyncIterator[UrgentLoopRunner]:
+) -> AsyncIterator[UrgentLoop]:
     """Serve the urgent operations in a new thread until the block ends; yields access to its loop.
 
     `clock` and `tools` are called from that thread. `url` is the address for phones. `shared` is
@@ -75,7 +75,7 @@ async def urgent_thread(
         if port is not None:
             log.info("the urgent listener listens", host=settings.api_host, port=port)
             announce(port)
-        yield UrgentLoopRunner(loop, services)
+        yield UrgentLoop(loop, services)
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from server.http.requests import Reason
 from server.processes.supervisor import LostCollector
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.status import CLASSES, ApiMetrics
-from server.release.api.urgent import urgent_operations
+from server.release.api.urgent import URGENT_OPERATIONS
 from server.release.errors import Share
 from server.release.webhooks.delivery import WebhookMetrics
 from server.tree_watch import TreeMetrics
@@ -36,7 +36,7 @@ def declared():
     """Return the labels of every metric that a running server can have."""
     registry = Instruments(clock, lambda: 0.0, lambda _step: None).registry
     ApiMetrics(registry, OPERATIONS)
-    ApiMetrics(registry, urgent_operations(), "urgent")
+    ApiMetrics(registry, URGENT_OPERATIONS, "urgent")
     WebhookMetrics(registry)
     TreeMetrics(registry, lambda: 0.0)
     found = {}

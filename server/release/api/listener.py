@@ -87,17 +87,7 @@ async def listening(
     called when either limit is exceeded.
     """
     server = _Server(
-        _handle,
-        request_factory=make_request,
-        access_log=None,
-        logger=SILENT,
-        max_line_size=LINE_LIMIT,
-        max_field_size=LINE_LIMIT,
-        max_headers=HEADER_LIMIT,
-        keepalive_timeout=IDLE_SECONDS,
-        lingering_time=LINGER_SECONDS,
-        read_bufsize=READ_SIZE,
-        auto_decompress=False,
+        _handle, keepalive_timeout=IDLE_SECONDS, lingering_time=LINGER_SECONDS, **SERVER_OPTIONS
     )
     server.api = api
     server.limit = connections
@@ -186,14 +176,13 @@ async def answer(request: web.BaseRequest, api: Answering) -> web.StreamResponse
     return await api.handle(request)
 
 
-def make_request(
+def _make_request(
     message: RawRequestMessage,
     payload: StreamReader,
     protocol: web.RequestHandler,
     writer: AbstractStreamWriter,
     task: "asyncio.Task[None]",
 ) -> web.BaseRequest:
-    """Return a request whose answer has the fixed headers."""
     return _Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
 
@@ -204,6 +193,21 @@ class _Request(web.BaseRequest):
         for name, value in FIXED_HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.popall("Server", None)
+
+
+SERVER_OPTIONS: Mapping[str, Any] = MappingProxyType(
+    {
+        "request_factory": _make_request,
+        "access_log": None,
+        "logger": SILENT,
+        "max_line_size": LINE_LIMIT,
+        "max_field_size": LINE_LIMIT,
+        "max_headers": HEADER_LIMIT,
+        "read_bufsize": READ_SIZE,
+        "auto_decompress": False,
+    }
+)
+"""Arguments of aiohttp's server that the API's listeners have in common."""
 
 
 class DiscardingHandler(web.RequestHandler):

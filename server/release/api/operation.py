@@ -4,12 +4,14 @@ A resource is a module that exports `OPERATIONS`, the declarations of its handle
 lists the modules. Request handling, OpenAPI description and tests use only these declarations.
 """
 
+import asyncio
+import dataclasses
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, TypedDict, TypeVar, Unpack
+from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 import msgspec
 from aiohttp import web
@@ -161,17 +163,23 @@ class Call:
             )
 
 
-class UrgentLoop(Protocol):
-    """A separate event loop for urgent operations, with its own services."""
-
-    async def run(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
-        """Run `work` on that loop, on `call` with that loop's services; return the result."""
-
-
 async def work_in_turn(call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
     """Run `work` on the urgent `call` when its account has a turn."""
     async with call.services.account_turns.taken(call.caller.name):
         return await work(call)
+
+
+class UrgentLoop:
+    """A separate event loop for urgent operations, with its own `services`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, services: Services) -> None:
+        self._loop = loop
+        self._services = services
+
+    async def run(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
+        """Run `work` on that loop, on `call` with that loop's services; return the result."""
+        working = work_in_turn(dataclasses.replace(call, services=self._services), work)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(working, self._loop))
 
 
 @dataclass(frozen=True, slots=True)

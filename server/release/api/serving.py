@@ -115,17 +115,13 @@ def load_tls(settings: Settings) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
-        context.load_cert_chain(settings.api_cert, settings.api_key, password=_no_password)
+        # Without the empty password, OpenSSL would prompt for that of an encrypted key.
+        context.load_cert_chain(settings.api_cert, settings.api_key, password="")
     except (OSError, ssl.SSLError) as error:
         raise FormatError(
             f"api_cert and api_key cannot be used: {error}; name PEM files without a password."
         ) from error
     return context
-
-
-def _no_password() -> str:
-    """Return an empty password: without it, OpenSSL would prompt for that of an encrypted key."""
-    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +139,13 @@ Site = Callable[[Shared], Answering]
 """A function that returns the listener's handler, which passes the API's paths to the API."""
 
 
-def no_site(shared: Shared) -> Answering:
-    """Return the API itself as the handler: there is no other site."""
-    return shared.api
-
-
 @contextlib.asynccontextmanager
 async def serving(
     services: Services,
     registry: CollectorRegistry,
     operations: tuple[Operation, ...] = OPERATIONS,
     verify: Authenticate | None = None,
-    site: Site = no_site,
+    site: Site | None = None,
 ) -> AsyncIterator[int]:
     """Serve `operations` until the block ends; yield the port.
 
@@ -174,12 +165,12 @@ async def serving(
     provider = make_provider(services)
     admission = Admission(verify or token_verifier(services, provider), rates)
     api = Api(operations, services, admission, metrics, BODY_SECONDS)
-    answering = site(Shared(api, services, rates, metrics, provider))
+    shared = Shared(api, services, rates, metrics, provider)
     try:
         async with (
             renewing(tls, settings),
             listening(
-                answering,
+                api if site is None else site(shared),
                 settings.api_host,
                 settings.api_port or 0,
                 tls,

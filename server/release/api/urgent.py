@@ -6,14 +6,13 @@ the console accept these as well, and run them on the same loop.
 
 import asyncio
 import contextlib
-import dataclasses
 import hashlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -22,7 +21,7 @@ from server.processes.sockets import bound_unix
 from server.release.api.accept_queue import JWT_DOTS, Authenticate, no_token, read_bearer
 from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
-from server.release.api.operation import Call, Operation, Services, work_in_turn
+from server.release.api.operation import Services
 from server.release.api.problems import ProblemError
 from server.release.api.serving import load_tls, make_provider, renewing, token_verifier
 from server.release.api.status import ApiMetrics
@@ -48,21 +47,6 @@ from server.storage.errors import StorageError
 BODY_SECONDS = 1.0  # for a body to arrive
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 KNOWN = 1000  # valid tokens that are remembered, so that they do not wait for a lookup slot
-T = TypeVar("T")
-
-
-class UrgentLoopRunner:
-    """Runs work on the urgent event loop, with its `services`, for handlers of other loops."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, services: Services) -> None:
-        self._loop = loop
-        self._services = services
-
-    async def run(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
-        """Run `work` on the urgent loop, on `call` with that loop's services; return the result."""
-        urgent_call = dataclasses.replace(call, services=self._services)
-        working = work_in_turn(urgent_call, work)
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(working, self._loop))
 
 
 class UrgentAdmission:
@@ -88,7 +72,13 @@ class UrgentAdmission:
         except AuthenticationError:
             self._known.pop(digest, None)
             raise
-        return self._remember(request, digest, principal)
+        if principal.permissions & STOPPING:
+            mark_trusted(request)
+            self._known.pop(digest, None)
+            self._known[digest] = None
+            if len(self._known) > KNOWN:
+                del self._known[next(iter(self._known))]
+        return principal
 
     def is_known(self, secret: str) -> bool:
         """Answer whether a token's caller could stop something when it was last looked up."""
@@ -102,15 +92,6 @@ class UrgentAdmission:
                 return await self._authenticate(secret)
             async with self._turn:
                 return await self._authenticate(secret)
-
-    def _remember(self, request: web.BaseRequest, digest: bytes, principal: Principal) -> Principal:
-        if principal.permissions & STOPPING:
-            mark_trusted(request)
-            self._known.pop(digest, None)
-            self._known[digest] = None
-            if len(self._known) > KNOWN:
-                del self._known[next(iter(self._known))]
-        return principal
 
     def count_change(self, principal: Principal) -> None:
         """Do nothing: stopping something does not count as a change."""
@@ -133,9 +114,8 @@ class UrgentApi(Api):
 _ELSEWHERE = "Only halt, pause and cancel are served here: use the API's ordinary address."
 
 
-def urgent_operations() -> tuple[Operation, ...]:
-    """Return the API's operations that stop something."""
-    return tuple(operation for operation in OPERATIONS if operation.urgent)
+URGENT_OPERATIONS = tuple(operation for operation in OPERATIONS if operation.urgent)
+"""The API's operations that stop something."""
 
 
 @contextlib.asynccontextmanager
@@ -152,12 +132,10 @@ async def serving_urgent(
     commands' socket cannot be opened, and if a listener fails. Raises FormatError for settings that
     would expose tokens, StorageError for a socket in use.
     """
-    settings, folder = services.settings, services.folder
-    operations = urgent_operations()
-    metrics = ApiMetrics(registry, operations, "urgent")
-    authenticate = verify or token_verifier(services, make_provider(services))
-    admission = UrgentAdmission(authenticate)
-    api = UrgentApi(operations, services, admission, metrics, BODY_SECONDS)
+    settings = services.settings
+    metrics = ApiMetrics(registry, URGENT_OPERATIONS, "urgent")
+    admission = UrgentAdmission(verify or token_verifier(services, make_provider(services)))
+    api = UrgentApi(URGENT_OPERATIONS, services, admission, metrics, BODY_SECONDS)
     server = UrgentServer(
         api,
         settings.urgent_connections,
@@ -168,7 +146,7 @@ async def serving_urgent(
     tls = await asyncio.to_thread(load_tls, settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(server.shutdown, DRAIN_SECONDS)
-        await _listen_to_commands(server, folder.urgent, stack, say)
+        await _listen_to_commands(server, services.folder.urgent, stack, say)
         if settings.urgent_socket:
             bound = bound_unix(Path(settings.urgent_socket))
             await _listen_unix(server, bound, stack, say, for_commands=False)

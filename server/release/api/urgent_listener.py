@@ -13,7 +13,7 @@ import os
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -23,15 +23,12 @@ from server.release.api.accept_queue import AcceptQueue
 from server.release.api.listener import (
     DISPLACED_ANSWER,
     DISPLACED_SECONDS,
-    HEADER_LIMIT,
-    LINE_LIMIT,
-    SILENT,
+    SERVER_OPTIONS,
     Answering,
     DiscardingHandler,
     answer,
     delay_answer,
     make_refusals,
-    make_request,
     skip_chunks,
 )
 from server.release.errors import Share
@@ -41,7 +38,6 @@ LOOKED_UP = 16  # concurrent lookups of tokens, which take milliseconds
 HEAD_SECONDS = 1.0  # for the TLS handshake, and then for the whole head
 STALL_SECONDS = 1.0  # how long a client may read nothing of its answer
 LINGER_SECONDS = 0.5  # how long the body of a refused request is read and discarded
-READ_SIZE = 4096  # bytes of a body that are parsed ahead: the limit of a body
 BACKLOG = 4096  # connections that wait to be accepted, for some milliseconds
 ROOT = 0
 _CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
@@ -64,18 +60,7 @@ class UrgentServer(web.Server):
         count_limit: Callable[[Share], None],
         is_known: Callable[[str], bool],
     ) -> None:
-        super().__init__(
-            _handle,
-            request_factory=make_request,
-            access_log=None,
-            logger=SILENT,
-            max_line_size=LINE_LIMIT,
-            max_field_size=LINE_LIMIT,
-            max_headers=HEADER_LIMIT,
-            lingering_time=LINGER_SECONDS,
-            read_bufsize=READ_SIZE,
-            auto_decompress=False,
-        )
+        super().__init__(_handle, lingering_time=LINGER_SECONDS, **SERVER_OPTIONS)
         self.api = api
         self.limit = connections
         self.unknown_limit = connections // UNKNOWN
@@ -109,7 +94,6 @@ class UrgentServer(web.Server):
         `for_commands`, root and the user of this process need no token. Do not let a proxy connect
         to it: its clients would be trusted.
         """
-        loop = asyncio.get_running_loop()
         opening: list[asyncio.Task[Any]] = []
         displaced_answer = DISPLACED_ANSWER if tls is None else b""
         accept_queue = AcceptQueue(
@@ -128,29 +112,24 @@ class UrgentServer(web.Server):
                     self.freed.clear()
                     await self.freed.wait()
                 one = await accept_queue.take()
-                seconds = None if tls is None else HEAD_SECONDS
                 opening = [task for task in opening if not task.done()]
                 if len(opening) >= self.unknown_limit:
                     opening.pop(0).cancel()  # the reason cannot be sent before the TLS handshake
                     self.count_limit(Share.CONNECTIONS)
-                opening.append(
-                    loop.create_task(_open(loop.connect_accepted_socket, make, one, tls, seconds))
-                )
+                opening.append(asyncio.create_task(_open(make, one, tls)))
                 await asyncio.sleep(0)
         finally:
             accept_queue.close()
 
 
 async def _open(
-    connect: Callable[..., Awaitable[Any]],
-    make: Callable[[], web.RequestHandler],
-    one: socket.socket,
-    tls: ssl.SSLContext | None,
-    seconds: float | None,
+    make: Callable[[], web.RequestHandler], one: socket.socket, tls: ssl.SSLContext | None
 ) -> None:
     """Start the protocol on an accepted socket; close it if the TLS handshake takes too long."""
+    seconds = None if tls is None else HEAD_SECONDS
     try:
-        await connect(make, one, ssl=tls, ssl_handshake_timeout=seconds)
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(make, one, ssl=tls, ssl_handshake_timeout=seconds)
     except (OSError, asyncio.CancelledError):
         one.close()
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.operation import Services
-from server.release.api.serving import no_site, serving
+from server.release.api.serving import serving
 from server.release.auth.principal import EVERY_CODENAME, ROLE_PERMISSIONS, Principal, Role
 from server.release.errors import AuthenticationError
 from server.release.rollouts.rollouts import ChangePolicy, Rollouts
@@ -98,7 +98,7 @@ async def api_world(
     entropy=os.urandom,
     *,
     real_tokens=False,
-    site=no_site,
+    site=None,
     **services,
 ):
     """Serve `operations` on the state folder of `world`; pass further services by name.

@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 
 from server.release.api import urgent_listener
 from server.release.api.catalogue import OPERATIONS
-from server.release.api.urgent import UrgentLoopRunner, serving_urgent
+from server.release.api.operation import UrgentLoop
+from server.release.api.urgent import serving_urgent
 from server.release.api.urgent_listener import UrgentServer
 from server.release.auth.principal import OPERATOR, decode_operator, encode_operator
 from server.settings import Settings
@@ -140,7 +141,7 @@ async def test_halt_on_the_ordinary_port_runs_on_the_urgent_loop(world):
     here = asyncio.get_running_loop()
     ran = []
 
-    class Watched(UrgentLoopRunner):
+    class Watched(UrgentLoop):
         async def run(self, call, work):
             ran.append(call.request.raw_path)
             return await super().run(call, work)

@@ -9,8 +9,9 @@ from aiohttp.test_utils import make_mocked_request
 
 from server.release.api import listener, urgent_listener
 from server.release.api.operation import URGENT_BODY_LIMIT as BODY_LIMIT
+from server.release.api.operation import UrgentLoop
 from server.release.api.status import ApiMetrics
-from server.release.api.urgent import UrgentAdmission, UrgentLoopRunner
+from server.release.api.urgent import UrgentAdmission
 from server.release.api.urgent_priority import AT_ONCE, UrgentPriority
 from server.release.errors import AuthenticationError, Share
 from tests.server.release.api_world import api_world
@@ -186,7 +187,7 @@ async def test_halts_of_one_account_do_not_delay_another(world, is_urgent_port):
             halt, turns = urgent.halt, urgent.services.account_turns
         else:
             api = await stack.enter_async_context(api_world(world))
-            other = UrgentLoopRunner(asyncio.get_running_loop(), api.services)
+            other = UrgentLoop(asyncio.get_running_loop(), api.services)
             object.__setattr__(api.services, "urgent", other)
             turns = api.services.account_turns
 
@@ -207,7 +208,7 @@ async def test_ordinary_requests_wait_for_halts(world):
     """During a halt no ordinary request begins, but another halt does."""
     here, waiting = asyncio.get_running_loop(), []
 
-    class Asked(UrgentLoopRunner):
+    class Asked(UrgentLoop):
         async def run(self, call, work):
             if not waiting:
                 waiting.append(asyncio.create_task(api.call("GET", f"/channels/{CHANNEL}")))
