@@ -88,7 +88,6 @@ async def list_accounts(call: Call) -> Reply:
     limit=WIDE_BODY_LIMIT,
     response=AccountState,
     status=201,
-    errors=(409,),
 )
 async def create_account(call: Call) -> Reply:
     """Create an account. A caller cannot grant rights that it does not have."""
@@ -147,7 +146,6 @@ async def change_account(call: Call) -> Reply:
     stops=True,
     again=_show_again,
     response=AccountState,
-    errors=(409,),
 )
 async def disable_account(call: Call) -> Reply:
     """Disable an account, and end its tokens and sessions."""
@@ -267,23 +265,14 @@ async def get_me(call: Call) -> Reply:
 
 
 @OPERATIONS.on(
-    "GET /me/tokens",
-    "List own tokens",
-    permission=None,
-    query=PageQuery,
-    response=Page[TokenState],
+    "GET /me/tokens", "List own tokens", permission=None, query=PageQuery, response=Page[TokenState]
 )
 async def list_my_tokens(call: Call) -> Reply:
     """List the tokens of the caller's account, by id."""
     return await _list_tokens(call, call.caller.name)
 
 
-@OPERATIONS.on(
-    "GET /tokens",
-    "List tokens",
-    query=TokenQuery,
-    response=Page[TokenState],
-)
+@OPERATIONS.on("GET /tokens", "List tokens", query=TokenQuery, response=Page[TokenState])
 async def list_tokens(call: Call) -> Reply:
     """List tokens by id, including ended ones: of one account, or of all that you may see."""
     return await _list_tokens(call, call.query.account or None)
@@ -295,7 +284,7 @@ async def list_tokens(call: Call) -> Reply:
     request=NewToken,
     response=IssuedToken,
     status=201,
-    errors=(404, 409),
+    errors=(404,),
     secret=True,
 )
 async def create_token(call: Call) -> Reply:

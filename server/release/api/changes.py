@@ -70,7 +70,6 @@ async def get_change(call: Call) -> Reply:
     permission=Permission.APPROVE,
     again=_approve_again,
     response=ChangeView,
-    errors=(409,),
 )
 async def approve_change(call: Call) -> Reply:
     """Approve another account's change; if it is due, it is carried out immediately.
@@ -88,7 +87,6 @@ async def approve_change(call: Call) -> Reply:
     again=_show_again,
     request=Why,
     response=ChangeView,
-    errors=(409,),
 )
 async def reject_change(call: Call) -> Reply:
     """Reject a change that waits for approval."""
@@ -105,7 +103,7 @@ async def reject_change(call: Call) -> Reply:
     again=_show_again,
     request=Why,
     response=ChangeView,
-    errors=(403, 409),
+    errors=(403,),
     urgent=True,
 )
 async def cancel_change(call: Call) -> Reply:

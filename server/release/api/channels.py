@@ -237,7 +237,6 @@ async def halt_rollout(call: Call) -> Reply:
     "Propose to withdraw a build",
     permission=Permission.ROLLOUT,
     request=Withdraw,
-    errors=(409,),
 )
 async def withdraw_release(call: Call) -> Reply:
     """Propose to withdraw a build, or one of its incrementals, permanently.
@@ -252,7 +251,6 @@ async def withdraw_release(call: Call) -> Reply:
     "Propose to promote a build",
     permission=Permission.ROLLOUT,
     request=Promote,
-    errors=(409,),
 )
 async def promote_release(call: Call) -> Reply:
     """Propose to list a build of this channel also in another channel of the region.

@@ -108,7 +108,6 @@ async def list_releases(call: Call) -> Reply:
     "Propose to retire a model",
     permission=Permission.ROLLOUT,
     request=Retire,
-    errors=(409,),
 )
 async def retire_model(call: Call) -> Reply:
     """Propose to retire a model: its phones are offered nothing any more.
@@ -123,11 +122,7 @@ async def retire_model(call: Call) -> Reply:
 
 
 @OPERATIONS.on(
-    "POST /latest/split",
-    "Propose to split latest",
-    permission=Permission.ROLLOUT,
-    request=Split,
-    errors=(409,),
+    "POST /latest/split", "Propose to split latest", permission=Permission.ROLLOUT, request=Split
 )
 async def split_latest(call: Call) -> Reply:
     """Propose to split latest into 4 or 16 parts.

@@ -68,7 +68,7 @@ class PollCount(NamedTuple):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Services:
     """The services that handlers use.
 
@@ -98,7 +98,7 @@ class Services:
 
     def __post_init__(self) -> None:
         blobs = self.publisher.blobs
-        uploads = Uploads(
+        self.uploads = Uploads(
             self.folder,
             self.sessions,
             blobs,
@@ -107,7 +107,7 @@ class Services:
             free_bytes,
             limits_of(self.settings),
         )
-        submissions = Submissions(
+        self.submissions = Submissions(
             self.folder,
             self.sessions,
             blobs,
@@ -117,10 +117,9 @@ class Services:
             SubmissionLimits(self.settings.submission_limit, self.settings.keep_free),
             self.publisher.inbox,
         )
-        keys = Idempotency(self.sessions, self.epoch, self.entropy, self.settings.idempotency_keys)
-        object.__setattr__(self, "keys", keys)
-        object.__setattr__(self, "uploads", uploads)
-        object.__setattr__(self, "submissions", submissions)
+        self.keys = Idempotency(
+            self.sessions, self.epoch, self.entropy, self.settings.idempotency_keys
+        )
 
     def epoch(self) -> int:
         """Return the time in epoch seconds."""
@@ -228,7 +227,7 @@ class Operation:
     `again`: answers a repeated Idempotency-Key whose answer was lost, from the audit log entry of
     what was done, without doing it again.
     `raw`: the handler reads the body itself, of `content_type`, and may answer bytes or stream.
-    `limit`: maximum bytes of a body; 0 if a raw handler limits it itself.
+    `limit`: maximum bytes of a body; a raw handler limits it itself.
     `reply_headers`: constant headers of every answer, including refusals.
     """
 

@@ -33,7 +33,6 @@ class WaitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status=202,
     errors=(408, 409, 413, 415, 507),
     raw=True,
-    limit=0,
     content_type=MEDIA_TYPE,
 )
 async def submit(call: Call) -> Reply:

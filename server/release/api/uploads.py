@@ -128,7 +128,6 @@ async def find_upload_offset(call: Call) -> Reply:
     status=204,
     errors=(408, 409, 412, 413, 415, 460, 507),
     raw=True,
-    limit=0,
     content_type=MEDIA_TYPE,
     headers=(
         _RESUMABLE,

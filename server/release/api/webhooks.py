@@ -103,7 +103,6 @@ async def _redeliver_again(_call: Call, entry: Mapping[str, Any]) -> Reply:
     request=NewWebhook,
     response=WebhookSecret,
     status=201,
-    errors=(400, 409),
     secret=True,
 )
 async def create_webhook(call: Call) -> Reply:
@@ -131,7 +130,7 @@ async def list_webhooks(call: Call) -> Reply:
     return Reply(Webhooks([WebhookState(**_describe(webhook)) for webhook in found]))
 
 
-@OPERATIONS.on("GET /webhooks/{webhook}", "Show a webhook", response=WebhookDetails, errors=(404,))
+@OPERATIONS.on("GET /webhooks/{webhook}", "Show a webhook", response=WebhookDetails)
 async def get_webhook(call: Call) -> Reply:
     """Return one webhook with its latest deliveries."""
     return await _reply(call)
@@ -142,7 +141,6 @@ async def get_webhook(call: Call) -> Reply:
     "Rotate a webhook's secret",
     request=Rotation,
     response=WebhookSecret,
-    errors=(400, 404),
     secret=True,
 )
 async def rotate_secret(call: Call) -> Reply:
@@ -164,7 +162,6 @@ async def rotate_secret(call: Call) -> Reply:
     "Disable a webhook",
     again=_reply_again,
     response=WebhookDetails,
-    errors=(404,),
 )
 async def disable_webhook(call: Call) -> Reply:
     """Disable a webhook; its waiting deliveries are given up."""
@@ -178,7 +175,6 @@ async def disable_webhook(call: Call) -> Reply:
     "Enable a webhook",
     again=_reply_again,
     response=WebhookDetails,
-    errors=(404, 409),
 )
 async def enable_webhook(call: Call) -> Reply:
     """Enable a webhook again, for future events."""
@@ -188,11 +184,7 @@ async def enable_webhook(call: Call) -> Reply:
 
 
 @OPERATIONS.on(
-    "POST /webhooks/{webhook}/ping",
-    "Test a webhook",
-    response=QueuedDelivery,
-    status=202,
-    errors=(404, 409),
+    "POST /webhooks/{webhook}/ping", "Test a webhook", response=QueuedDelivery, status=202
 )
 async def ping_webhook(call: Call) -> Reply:
     """Send an event without data, to test a webhook."""
@@ -209,7 +201,6 @@ async def ping_webhook(call: Call) -> Reply:
     again=_redeliver_again,
     response=QueuedDelivery,
     status=202,
-    errors=(404, 409),
 )
 async def redeliver_event(call: Call) -> Reply:
     """Repeat a delivery that succeeded or was given up, with the same event id."""

@@ -311,7 +311,7 @@ async def test_halt_and_pause_pass_rate_limits(team, monkeypatch):
             ran.append(call.request.raw_path)
             return await work(call)
 
-    object.__setattr__(team.services, "urgent", Urgent())
+    team.services.urgent = Urgent()
     monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all rate limits are used up
     assert (await browser.ask("GET", PATH)).status == 429
     assert (await browser.send(page, "/pause", follow=False)).status == 303

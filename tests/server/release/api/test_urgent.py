@@ -148,7 +148,7 @@ async def test_halt_on_the_ordinary_port_runs_on_the_urgent_loop(world):
 
     other = world.copy(world.folder.root.with_name("other"))
     async with api_world(world) as there, api_world(other) as api:
-        object.__setattr__(api.services, "urgent", Watched(here, there.services))
+        api.services.urgent = Watched(here, there.services)
         assert (await api.call("POST", f"/channels/{CHANNEL}/halt", body={})).status == 200
         await api.call("GET", f"/channels/{CHANNEL}")
     assert ran == [HALT]

@@ -188,7 +188,7 @@ async def test_halts_of_one_account_do_not_delay_another(world, is_urgent_port):
         else:
             api = await stack.enter_async_context(api_world(world))
             other = UrgentLoop(asyncio.get_running_loop(), api.services)
-            object.__setattr__(api.services, "urgent", other)
+            api.services.urgent = other
             turns = api.services.account_turns
 
             async def halt(token):
@@ -218,7 +218,7 @@ async def test_ordinary_requests_wait_for_halts(world):
 
     async with api_world(world) as api:
         priority = UrgentPriority(longest=1e6)
-        object.__setattr__(api.services, "urgent_priority", priority)
-        object.__setattr__(api.services, "urgent", Asked(here, api.services))
+        api.services.urgent_priority = priority
+        api.services.urgent = Asked(here, api.services)
         assert (await api.call("POST", f"/channels/{CHANNEL}/halt", body={})).status == 200
         assert (await waiting[0]).json["state"] == "halted"

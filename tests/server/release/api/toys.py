@@ -163,7 +163,7 @@ TOYS = (
     ),
     operation("DELETE", "/toys/{toy}", drop_toy, status=204),
     operation(
-        "PUT", "/octets", send_bytes, raw=True, limit=0,
+        "PUT", "/octets", send_bytes, raw=True,
         content_type="application/offset+octet-stream", response_type="text/plain",
         headers=(Header("Toy-Version", "Which."),), reply_headers={"Toy-Resumable": "1.0.0"},
     ),
