@@ -3,21 +3,21 @@
 import base64
 import hashlib
 import resource
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from server.release.errors import QuotaError
 from server.release.uploads.headers import decode_checksum
 from server.release.uploads.receiver import BATCH
-from tests.server.release.uploads.harness import LIMITS, open_harness, principal
+from tests.server.release.uploads.harness import SETTINGS, open_harness, principal
 
 #: Three batches, so that some are on disk when the process dies in the middle of the part.
 WHOLE = bytes(range(256)) * (3 * BATCH // 256)
 SHA256 = hashlib.sha256(WHOLE).hexdigest()
 FIRST = 1000
 PIECE = BATCH // 2
-ROOMY = replace(LIMITS, length=len(WHOLE), account_bytes=len(WHOLE))
+ROOMY = replace(SETTINGS, upload_limit=len(WHOLE), upload_account_octets=len(WHOLE))
 
 
 async def send_rest(harness, job, before_piece):

@@ -26,9 +26,8 @@ from server.release.auth.principal import Permission, Principal
 from server.release.errors import Share
 from server.release.rollouts.commands import is_match
 from server.release.rollouts.rollouts import Rollouts
-from server.release.submissions.intake import SubmissionLimits
 from server.release.submissions.submissions import Submissions
-from server.release.uploads.limits import free_bytes, limits_of
+from server.release.uploads.limits import free_bytes
 from server.release.uploads.uploads import Uploads
 from server.settings import Settings
 from server.storage.database import Sessions
@@ -105,7 +104,7 @@ class Services:
             self.clock,
             self.entropy,
             free_bytes,
-            limits_of(self.settings),
+            self.settings,
         )
         self.submissions = Submissions(
             self.folder,
@@ -114,7 +113,7 @@ class Services:
             self.clock,
             self.entropy,
             self.wake,
-            SubmissionLimits(self.settings.submission_limit, self.settings.keep_free),
+            self.settings,
             self.publisher.inbox,
         )
         self.keys = Idempotency(

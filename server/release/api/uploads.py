@@ -62,7 +62,7 @@ async def tell_upload_protocol(call: Call) -> Reply:
             "Tus-Version": VERSION,
             "Tus-Extension": "creation,checksum,termination,expiration",
             "Tus-Checksum-Algorithm": ",".join(sorted(ALGORITHMS)),
-            "Tus-Max-Size": str(call.services.uploads.limits.length),
+            "Tus-Max-Size": str(call.services.settings.upload_limit),
         }
     )
 

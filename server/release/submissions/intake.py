@@ -120,18 +120,11 @@ COPIES = 3
 """Copies of a role file while it is published: in `incoming`, in `staging`, and in `public`."""
 
 
-@dataclass(frozen=True, slots=True)
-class SubmissionLimits:
-    """`size`: bytes of all role files of one submission; `keep_free`: bytes left on the disk."""
-
-    size: int
-    keep_free: int
-
-
-def check_size(bundle: Bundle, limits: SubmissionLimits) -> int:
+def check_size(bundle: Bundle, limit: int) -> int:
     """Return the total size of a bundle's role files in bytes.
 
-    Raises FormatError for a file over the limit of its readers, TooLargeError for the total.
+    Raises FormatError for a file over the limit of its readers, TooLargeError for a total over
+    `limit`.
     """
     for role in bundle.roles:
         if role.length > metadata_limit(role.name):
@@ -140,17 +133,20 @@ def check_size(bundle: Bundle, limits: SubmissionLimits) -> int:
                 f" {metadata_limit(role.name)}: sign one that lists less."
             )
     total = sum(role.length for role in bundle.roles)
-    if total > limits.size:
+    if total > limit:
         raise TooLargeError(
-            f"the role files have {total} bytes, and a submission may have {limits.size}: make"
+            f"the role files have {total} bytes, and a submission may have {limit}: make"
             " bundles of fewer roles, or have the operator raise `submission_limit`."
         )
     return total
 
 
-def check_free(total: int, free: int, limits: SubmissionLimits) -> None:
-    """Raise QuotaError unless `total` bytes of role files fit on a disk with `free` bytes."""
-    lacking = COPIES * total + limits.keep_free - free
+def check_free(total: int, free: int, keep_free: int) -> None:
+    """Raise QuotaError unless `total` bytes of role files fit on a disk with `free` bytes.
+
+    `keep_free` bytes have to stay free.
+    """
+    lacking = COPIES * total + keep_free - free
     if lacking > 0:
         raise QuotaError(
             f"the disk has no room for role files of {total} bytes, {lacking} are missing: have"

@@ -35,12 +35,12 @@ from server.release.auth.principal import EVERY_CODENAME, Permission, Principal,
 from server.release.errors import ConflictError, NotFoundError
 from server.release.submissions.intake import (
     Intake,
-    SubmissionLimits,
     TemporaryBundle,
     check_free,
     check_size,
     find_temporary_bundles,
 )
+from server.settings import Settings
 from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
@@ -100,7 +100,7 @@ class Submissions:
     clock: Callable[[], datetime]
     entropy: Callable[[int], bytes]
     wake: Callable[[], None]
-    limits: SubmissionLimits
+    settings: Settings
     inbox: Inbox
     _threads: BlobThreads = field(default_factory=BlobThreads, init=False)
     # Threads for the inbox only, so that calls of the blob store do not delay it.
@@ -124,14 +124,14 @@ class Submissions:
         bundle = _decode(data)
         for role in bundle.roles:
             principal.check(Permission.SUBMIT, role.name)
-        total = check_size(bundle, self.limits)
+        total = check_size(bundle, self.settings.submission_limit)
         await self._check_blobs(bundle)
         state = await self._find(submission_id)
         if state is not None and state.status != "refused":
             await intake.skip(total)
             return state
         disk = await asyncio.to_thread(shutil.disk_usage, self.folder.root)
-        check_free(total, disk.free, self.limits)
+        check_free(total, disk.free, self.settings.keep_free)
         temporary = TemporaryBundle(self.folder.incoming, submission_id, self.entropy(8).hex())
         self._under_way.add(temporary)
         try:

@@ -28,7 +28,6 @@ from server.release.auth.principal import Permission, Principal
 from server.release.errors import NotFoundError, TooLargeError
 from server.release.uploads.headers import Checksum
 from server.release.uploads.limits import (
-    Limits,
     OffsetError,
     UploadBusyError,
     UploadChecksumError,
@@ -38,11 +37,14 @@ from server.release.uploads.limits import (
 )
 from server.release.uploads.partials import Partials, is_upload_name, open_partials
 from server.release.uploads.receiver import TOO_LONG, Receiver, receive, run_to_completion
+from server.settings import Settings
 from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.models import Blob, Upload
 
+KEPT_FINISHED = 1000  # finished uploads of an account; older ones are forgotten
+SILENCE_SECONDS = 30.0  # the longest pause within a part before it counts as interrupted
 EVERY_SECONDS = 600.0  # short against the lifetime of an upload, a day
 
 
@@ -76,11 +78,11 @@ class Uploads:
         clock: Callable[[], datetime],
         entropy: Callable[[int], bytes],
         free: Callable[[Path], int],
-        limits: Limits,
+        settings: Settings,
         after_step: Callable[[int], None] = lambda _step: None,
         partials: Partials | None = None,
     ) -> None:
-        self.limits = limits
+        self._settings = settings
         self._folder = folder
         self._sessions = sessions
         self._clock = clock
@@ -106,10 +108,11 @@ class Uploads:
         RateError if there is no room for it now.
         """
         principal.check(Permission.UPLOAD)
-        if length > self.limits.length:
+        limit = self._settings.upload_limit
+        if length > limit:
             raise TooLargeError(
-                f"an upload may have at most {self.limits.length} bytes: send less, or have the"
-                " operator raise `upload_limit`."
+                f"an upload may have at most {limit} bytes: send less, or have the operator raise"
+                " `upload_limit`."
             )
         is_here = await self.blob_length(sha256) == length
         now = self._now()
@@ -179,7 +182,7 @@ class Uploads:
             if declared is not None and declared > room:
                 raise TooLargeError(TOO_LONG)
             upload.expires_at = await self._extend(upload.id)
-            await receive(file, pieces, room, checksum, self.limits.silence.total_seconds())
+            await receive(file, pieces, room, checksum, SILENCE_SECONDS)
             present = file.offset
             if present == upload.length:
                 await self._receiver.finish(upload, file, principal.actor)
@@ -250,12 +253,12 @@ class Uploads:
         async with self._sessions() as session:
             waiting = await _load_waiting(session)
             used = int(await session.scalar(select(func.sum(Blob.length))) or 0)
-        check_quota(upload, waiting, self.limits)
-        check_blob_quota(upload, used + sum(each.length for each in waiting), self.limits)
+        check_quota(upload, waiting, self._settings)
+        check_blob_quota(upload, used + sum(each.length for each in waiting), self._settings)
 
         def check() -> None:
             missing = self._partials.reserve(waiting)
-            check_space(upload, missing, self._free(self._folder.root), self.limits)
+            check_space(upload, missing, self._free(self._folder.root), self._settings)
 
         await run_to_completion(check)
 
@@ -266,7 +269,7 @@ class Uploads:
             select(Upload.id)
             .where(whole)
             .order_by(Upload.finished_at.desc(), Upload.id)
-            .limit(self.limits.finished)
+            .limit(KEPT_FINISHED)
         )
         await session.execute(delete(Upload).where(whole, Upload.id.not_in(newest)))
 
@@ -301,7 +304,7 @@ class Uploads:
         return int(self._clock().timestamp())
 
     def _expiry(self, now: int) -> int:
-        return now + int(self.limits.lifetime.total_seconds())
+        return now + self._settings.upload_hours * 3600
 
 
 async def _load_waiting(session: AsyncSession) -> Sequence[Upload]:

@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from server.publisher.s3_inbox import EVERY_SECONDS, S3Inbox
 from server.release.errors import NotFoundError
-from server.release.submissions.intake import SubmissionLimits
 from server.release.submissions.submissions import Submissions
+from server.settings import Settings
 from server.storage.database import open_database
 from server.storage.durable import OTHERS
 from server.storage.errors import StorageError
@@ -68,7 +68,7 @@ class Node:
                 world.now,
                 lambda length: next(self.site.numbers).to_bytes(length, "big"),
                 lambda: None,
-                SubmissionLimits(1 << 20, 0),
+                Settings(keep_free=0),
                 self.inbox,
             )
 

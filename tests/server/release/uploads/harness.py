@@ -7,10 +7,10 @@ import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from server.release.uploads.limits import Limits
 from server.release.uploads.partials import LocalPartials, Partials
 from server.release.uploads.s3_partials import S3Partials
 from server.release.uploads.uploads import Uploads
+from server.settings import Settings
 from server.storage.database import Sessions, open_database
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
@@ -21,7 +21,13 @@ from tests.server.release.auth.issue import account_row, audit_log, principal
 DATA = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(DATA).hexdigest()
 PIECE = 1000
-LIMITS = Limits(length=1 << 20, per_account=3, in_all=4, account_bytes=1 << 20, keep_free=1000)
+SETTINGS = Settings(
+    upload_limit=1 << 20,
+    uploads_per_account=3,
+    uploads_in_all=4,
+    upload_account_octets=1 << 20,
+    keep_free=1000,
+)
 
 
 @contextlib.asynccontextmanager
@@ -77,7 +83,7 @@ class Harness:
         self.numbers += 1
         return self.numbers.to_bytes(count, "big")
 
-    def restart(self, limits=LIMITS, after_step=lambda _step: None):
+    def restart(self, settings=SETTINGS, after_step=lambda _step: None):
         """Make new services, as a restarted process does."""
         self.uploads = Uploads(
             self.folder,
@@ -86,7 +92,7 @@ class Harness:
             self.now,
             self.entropy,
             lambda _folder: self.room,
-            limits,
+            settings,
             after_step,
             self.partials,
         )

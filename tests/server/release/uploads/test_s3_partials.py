@@ -15,8 +15,8 @@ from tests.fault_proxy import Fault, run_fault_proxy
 from tests.server.release.auth.issue import principal
 from tests.server.release.uploads.harness import (
     DATA,
-    LIMITS,
     PIECE,
+    SETTINGS,
     open_harness,
     sending,
 )
@@ -153,7 +153,7 @@ async def test_another_machine_finishes_an_upload(node, tmp_path):
 
 async def test_disk_needs_room_for_one_upload(node):
     """Only the upload to be joined needs room on the disk; without it, an upload is refused."""
-    node.room = len(DATA) + LIMITS.keep_free
+    node.room = len(DATA) + SETTINGS.keep_free
     await node.create()
     await node.create("budi")
     node.room -= 1

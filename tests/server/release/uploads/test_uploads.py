@@ -6,10 +6,10 @@ import errno
 import hashlib
 import os
 from concurrent.futures import wait
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from server.core.errors import FormatError
@@ -21,6 +21,7 @@ from server.release.errors import (
     RateError,
     TooLargeError,
 )
+from server.release.uploads import uploads
 from server.release.uploads.headers import decode_checksum
 from server.release.uploads.limits import (
     OffsetError,
@@ -32,8 +33,8 @@ from server.storage.models import Upload
 from tests.server.release.auth.issue import principal
 from tests.server.release.uploads.harness import (
     DATA,
-    LIMITS,
     PIECE,
+    SETTINGS,
     SHA256,
     pieces,
     sending,
@@ -91,9 +92,9 @@ async def test_a_part_whose_task_is_cancelled(harness):
     assert await harness.append(upload_id, 300, DATA[300:]) == len(DATA)
 
 
-async def test_silent_client_is_disconnected(harness):
+async def test_silent_client_is_disconnected(harness, monkeypatch):
     """A client that is silent for too long is disconnected; received bytes are kept."""
-    harness.restart(replace(LIMITS, silence=timedelta(milliseconds=1)))
+    monkeypatch.setattr(uploads, "SILENCE_SECONDS", 0.001)
     upload_id = await harness.create()
 
     async def stalling():
@@ -217,9 +218,9 @@ async def test_upload_of_an_existing_blob(local):
         await local.uploads.create(principal(), 0, SHA256[::-1])
 
 
-async def test_limit_of_finished_uploads(local):
+async def test_limit_of_finished_uploads(local, monkeypatch):
     """Of an account's finished uploads only the newest are kept."""
-    local.restart(replace(LIMITS, finished=2))
+    monkeypatch.setattr(uploads, "KEPT_FINISHED", 2)
     await local.append(await local.create(), 0, DATA)
     other = await local.create("budi")
     created = [await local.create() for _ in range(5)]
@@ -273,18 +274,18 @@ async def test_quotas(local):
     Stored blobs and open uploads stay within the total quota.
     """
     with pytest.raises(TooLargeError):
-        await local.uploads.create(principal(), LIMITS.length + 1, SHA256)
+        await local.uploads.create(principal(), SETTINGS.upload_limit + 1, SHA256)
     assert await local.audit_log() == []
-    longest = await local.uploads.create(principal(), LIMITS.length, SHA256)
+    longest = await local.uploads.create(principal(), SETTINGS.upload_limit, SHA256)
     await local.uploads.remove(principal(), longest.id)
-    begun = [await local.uploads.create(principal(), LIMITS.account_bytes - 5, SHA256)]
+    begun = [await local.uploads.create(principal(), SETTINGS.upload_account_octets - 5, SHA256)]
     with pytest.raises(QuotaError, match="finish or delete one of them"):
         await local.uploads.create(principal(), 6, SHA256)
     begun += [await local.uploads.create(principal(), 5, SHA256)]
     await local.uploads.create(principal("budi"), 6, "2" * 64)
     for each in begun:
         await local.uploads.remove(principal(), each.id)
-    local.restart(replace(LIMITS, blob_quota=2 * len(DATA) + 16))
+    local.restart(replace(SETTINGS, blob_quota=2 * len(DATA) + 16))
     await local.append(await local.create(), 0, DATA)
     assert await local.record_of() == len(DATA)
     await local.uploads.create(principal("budi"), len(DATA), "0" * 64)
@@ -296,7 +297,7 @@ async def test_quotas(local):
 
 async def test_room_on_the_disk(local):
     """An upload is refused if the disk lacks room beside other uploads and the reserve."""
-    local.room = 2 * len(DATA) + LIMITS.keep_free
+    local.room = 2 * len(DATA) + SETTINGS.keep_free
     first = await local.create()
     await local.create("budi")
     with pytest.raises(QuotaError, match="no room"):
