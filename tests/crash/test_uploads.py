@@ -34,6 +34,7 @@ def test_killed_at_each_point(begun, checksum, crash, tmp_path):
         shutil.rmtree(world.folder.root)
         if ended["status"] == 0:
             break
+        assert ended["status"] == -9
     assert offsets == sorted(offsets)
     assert (offsets[0], offsets[-1]) == (FIRST, len(WHOLE))
     assert {"piece", "os.link", "os.rename", "os.remove"} <= set(names)

@@ -1,12 +1,14 @@
 """Uploads on their own state folder; the test sets clock, free space and limits."""
 
 import asyncio
+import base64
 import contextlib
 import hashlib
 import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from server.release.uploads.headers import decode_checksum
 from server.release.uploads.partials import LocalPartials, Partials
 from server.release.uploads.s3_partials import S3Partials
 from server.release.uploads.uploads import Uploads
@@ -54,6 +56,12 @@ async def pieces(*parts, error=None):  # noqa: RUF029 - as a socket would give t
         yield part
     if error is not None:
         raise error
+
+
+def checksum(data, algorithm="sha256"):
+    """Return a part's checksum, as the decoder of its header does."""
+    digest = base64.b64encode(hashlib.new(algorithm, data).digest()).decode()
+    return decode_checksum(f"{algorithm} {digest}")
 
 
 @dataclass

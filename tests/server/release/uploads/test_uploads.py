@@ -1,7 +1,6 @@
 """Uploads: parts in order, interruptions, limits, and the finished blob."""
 
 import asyncio
-import base64
 import errno
 import hashlib
 import os
@@ -22,7 +21,6 @@ from server.release.errors import (
     TooLargeError,
 )
 from server.release.uploads import uploads
-from server.release.uploads.headers import decode_checksum
 from server.release.uploads.limits import (
     OffsetError,
     UploadBusyError,
@@ -36,15 +34,10 @@ from tests.server.release.uploads.harness import (
     PIECE,
     SETTINGS,
     SHA256,
+    checksum,
     pieces,
     sending,
 )
-
-
-def checksum(data, algorithm="sha256"):
-    """Return a part's checksum as the header's decoder does."""
-    digest = base64.b64encode(hashlib.new(algorithm, data).digest()).decode()
-    return decode_checksum(f"{algorithm} {digest}")
 
 
 async def test_an_upload_in_one_part(harness):
