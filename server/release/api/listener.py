@@ -216,13 +216,35 @@ class DiscardingHandler(web.RequestHandler):
     After some refusals it discards further input, so that the client can read the answer.
     """
 
-    __slots__ = ("_head", "api", "is_skipping")
+    __slots__ = ("_head", "_timeout", "api", "is_skipping")
 
     def __init__(self, manager: web.Server, api: Answering, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self.api = api
         self.is_skipping = False
         self._head = 0  # bytes of an incomplete head
+        self._timeout: asyncio.TimerHandle | None = None
+
+    def start_timeout(self, seconds: float, act: Callable[[], None]) -> None:
+        """Call `act` after `seconds`, instead of an earlier timeout."""
+        self.stop_timeout()
+        self._timeout = asyncio.get_running_loop().call_later(seconds, act)
+
+    def stop_timeout(self) -> None:
+        """End the timeout, if there is one."""
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
+
+    def resume_writing(self) -> None:
+        """End the timeout: the client reads again."""
+        self.stop_timeout()
+        super().resume_writing()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End the timeout."""
+        self.stop_timeout()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse the input, unless it is being discarded; refuse a head that is too long."""
@@ -312,12 +334,11 @@ DISPLACED_ANSWER = _displaced_answer()
 class _Protocol(DiscardingHandler):
     """A connection that new ones may displace, and that is aborted if its client stops reading."""
 
-    __slots__ = ("_stalled", "account", "is_leaving", "request", "server", "token")
+    __slots__ = ("account", "is_leaving", "request", "server", "token")
 
     def __init__(self, manager: _Server, **kwargs: Any) -> None:
         super().__init__(manager, manager.api, **kwargs)
         self.server = manager
-        self._stalled: asyncio.TimerHandle | None = None
         self.request: web.BaseRequest | None = None  # the one being answered
         self.account = self.token = ""  # of the last valid token sent over it
         self.is_leaving = False
@@ -366,20 +387,4 @@ class _Protocol(DiscardingHandler):
         """Start the timeout of a client that stops reading, which would keep the connection."""
         super().pause_writing()
         if self.transport is not None:
-            loop = asyncio.get_running_loop()
-            self._stalled = loop.call_later(STALL_SECONDS, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """End the timeout: the client reads again."""
-        self._end_stall()
-        super().resume_writing()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Stop all timers."""
-        self._end_stall()
-        super().connection_lost(exc)
-
-    def _end_stall(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
+            self.start_timeout(STALL_SECONDS, self.transport.abort)

@@ -182,15 +182,7 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
 class _Connection(DiscardingHandler):
     """A connection, for one request."""
 
-    __slots__ = (
-        "_timer",
-        "is_for_commands",
-        "is_known",
-        "is_looking",
-        "is_trusted",
-        "request",
-        "server",
-    )
+    __slots__ = ("is_for_commands", "is_known", "is_looking", "is_trusted", "request", "server")
 
     def __init__(self, server: UrgentServer, **kwargs: Any) -> None:
         super().__init__(server, server.api, **kwargs)
@@ -200,12 +192,11 @@ class _Connection(DiscardingHandler):
         self.is_for_commands = False
         self.is_trusted = False  # the peer is a process of root or of our user
         self.is_looking = False  # its token is being looked up
-        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept a connection; over the limit, close another one or this one."""
         super().connection_made(transport)
-        self._leave_after(HEAD_SECONDS)
+        self.start_timeout(HEAD_SECONDS, self.leave)
         self.is_trusted = self.is_known = self.is_for_commands and _is_ours(transport)
         server = self.server
         staying, unknown = server.staying, server.unknown
@@ -221,7 +212,7 @@ class _Connection(DiscardingHandler):
 
     def begin(self, request: web.BaseRequest) -> None:
         """Record that the head of its request has arrived."""
-        self._stop_timer()
+        self.stop_timeout()
         self.request = request
 
     def evict(self) -> None:
@@ -236,7 +227,9 @@ class _Connection(DiscardingHandler):
             self.leave()
             return
         self.transport.close()
-        self._leave_after(DISPLACED_SECONDS)  # over TLS, where the client does not close
+        self.start_timeout(
+            DISPLACED_SECONDS, self.leave
+        )  # over TLS, where the client does not close
 
     def leave(self) -> None:
         """Abort this connection, without sending buffered data."""
@@ -247,31 +240,16 @@ class _Connection(DiscardingHandler):
     def pause_writing(self) -> None:
         """Start the timeout of a client that does not read its answer."""
         super().pause_writing()
-        self._leave_after(STALL_SECONDS)
-
-    def resume_writing(self) -> None:
-        """End the timeout: the client reads again."""
-        self._stop_timer()
-        super().resume_writing()
+        self.start_timeout(STALL_SECONDS, self.leave)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Stop all timers."""
-        self._stop_timer()
+        """Give the slot back."""
         self._give_slot_back()
         super().connection_lost(exc)
 
     def _give_slot_back(self) -> None:
         self.server.staying.pop(self, None)
         self.server.unknown.pop(self, None)
-
-    def _leave_after(self, seconds: float) -> None:
-        self._stop_timer()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self.leave)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 def _is_ours(transport: asyncio.BaseTransport) -> bool:
