@@ -162,18 +162,18 @@ async def page_tokens(
     session: AsyncSession,
     account: str | None,
     *,
-    of: Principal | None = None,
+    of: Principal,
     after: str,
     limit: int,
 ) -> Sequence[Token]:
     """Return up to `limit` tokens after the id `after`, by id: of an account, or of all accounts.
 
-    With `of`, only tokens of accounts whose codenames this principal covers.
+    Only tokens of accounts whose codenames the principal `of` covers.
     """
     query = select(Token).where(Token.id > after).order_by(Token.id).limit(limit)
     if account is not None:
         query = query.where(Token.account == account)
-    if of is not None and EVERY_CODENAME not in of.codenames:
+    if EVERY_CODENAME not in of.codenames:
         covered = [row.name for row in await list_accounts(session, of=of)]
         query = query.where(Token.account.in_(covered))
     return (await session.scalars(query)).all()

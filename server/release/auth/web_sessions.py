@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
+from sqlalchemy import Select, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.release.auth.accounts import (
@@ -110,15 +110,13 @@ async def begin_session(
 
 
 async def _end_others(session: AsyncSession, principal: Principal, former: str, at: int) -> None:
-    is_own, is_former = (
-        WebSession.account == principal.name,
-        WebSession.secret_sha256 == _digest(former),
-    )
-    rows = (await session.scalars(_open_sessions(at).where(or_(is_own, is_former)))).all()
-    live = [row for row in rows if row.secret_sha256 != _digest(former)]
+    digest = _digest(former)
+    is_wanted = or_(WebSession.account == principal.name, WebSession.secret_sha256 == digest)
+    rows = (await session.scalars(_open_sessions(at).where(is_wanted))).all()
     for row in rows:
-        if row not in live:
+        if row.secret_sha256 == digest:
             await _end(session, row, f"{row.account}/{row.id}", at)
+    live = [row for row in rows if row.secret_sha256 != digest]
     for row in live[LIVE_SESSIONS - 1 :]:
         await _end(session, row, principal.actor, at)
 
@@ -214,25 +212,21 @@ def _principal(row: WebSession, account: Account, token: Token | None, at: int) 
 
 
 def _open_sessions(at: int) -> Select[WebSession]:
+    """Return the query for the sessions that `_principal` accepts, newest first."""
+    by_token = and_(Token.revoked_at.is_(None), Token.expires_at > at)
+    by_login = and_(WebSession.token.is_(None), WebSession.subject == Account.subject)
     return (
         select(WebSession)
         .join(Account, Account.name == WebSession.account)
         .outerjoin(Token, Token.id == WebSession.token)
-        .where(_is_open(at))
+        .where(
+            Account.disabled_at.is_(None),
+            WebSession.ended_at.is_(None),
+            WebSession.expires_at > at,
+            WebSession.seen_at > at - IDLE_SECONDS,
+            or_(by_token, by_login),
+        )
         .order_by(WebSession.created_at.desc(), WebSession.id)
-    )
-
-
-def _is_open(at: int) -> ColumnElement[bool]:
-    """Return the conditions under which `_principal` accepts a session, as SQL."""
-    by_token = and_(Token.revoked_at.is_(None), Token.expires_at > at)
-    by_login = and_(WebSession.token.is_(None), WebSession.subject == Account.subject)
-    return and_(
-        Account.disabled_at.is_(None),
-        WebSession.ended_at.is_(None),
-        WebSession.expires_at > at,
-        WebSession.seen_at > at - IDLE_SECONDS,
-        or_(by_token, by_login),
     )
 
 

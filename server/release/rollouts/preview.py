@@ -144,7 +144,5 @@ def _next_step(pointer: Pointer, counter: int) -> Step | None:
 
 
 def _choose(step: Step, build: str) -> Package:
-    for package in step.packages:
-        if build in package.source_builds:
-            return package
-    return step.packages[0]
+    fitting = (package for package in step.packages if build in package.source_builds)
+    return next(fitting, step.packages[0])

@@ -90,11 +90,8 @@ class Proposed:
     remarks: tuple[str, ...]
 
 
-SignedCommand = Withdraw | Promote
-
-
 def propose_for_channel(
-    command: SignedCommand, channel: Channel, public: Path, now: datetime
+    command: Withdraw | Promote, channel: Channel, public: Path, now: datetime
 ) -> Proposed:
     """Return the proposal of `command` on the `public` tree.
 
@@ -220,9 +217,12 @@ class Price:
         pointers = sum(part.pointers for part in self.before)
         models = frozenset[str]().union(*(part.codenames for part in self.before))
         least = min(self.after, key=lambda part: part.pointers)
+        whose, phones = "them", "the whole fleet"
+        if len(self.before) > 1:
+            whose, phones = "its own part", f"a {len(self.before)}th of the fleet"
         now = (
             f"latest has {pointers:,} pointers of {len(models):,} models; a phone fetches"
-            f" {_data(self.before)} whenever one of {_whose(self.before)} changes."
+            f" {_data(self.before)} whenever one of {whose} changes."
         )
         then = (
             f"In {len(self.after)} parts it fetches {_data(self.after)}, whenever a pointer of"
@@ -230,10 +230,9 @@ class Price:
         )
         shown = (
             "An observer of its connection then sees which part that is. Until now a poll after a"
-            f" change is the same for {_name_phones(self.before)}, afterwards only for the phones"
-            f" of its part: the smallest has {least.pointers:,} channels of"
-            f" {len(least.codenames):,} models. A poll that finds nothing new stays the same for"
-            " all."
+            f" change is the same for {phones}, afterwards only for the phones of its part: the"
+            f" smallest has {least.pointers:,} channels of {len(least.codenames):,} models. A poll"
+            " that finds nothing new stays the same for all."
         )
         return now, then, shown, "It cannot be taken back: no published role is ever dropped."
 
@@ -290,11 +289,3 @@ def _data(parts: Collection[Part]) -> str:
         return "nothing to speak of"
     least, most = min(found), max(found)
     return f"{most:,} bytes" if least == most else f"{least:,} to {most:,} bytes"
-
-
-def _whose(parts: Collection[Part]) -> str:
-    return "them" if len(parts) == 1 else "its own part"
-
-
-def _name_phones(parts: Collection[Part]) -> str:
-    return "the whole fleet" if len(parts) == 1 else f"a {len(parts)}th of the fleet"

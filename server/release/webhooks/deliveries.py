@@ -34,11 +34,6 @@ class Message:
     attempts: int
 
 
-def delivery_id(webhook: str, event_id: str) -> str:
-    """Return the id of an event's delivery to a webhook; the same two ids give the same one."""
-    return hashlib.sha256(f"{webhook}\0{event_id}".encode()).hexdigest()[:32]
-
-
 async def enqueue(session: AsyncSession, event: Event, at: int) -> None:
     """Queue an event for each enabled webhook that subscribes to it, in the caller's transaction.
 
@@ -79,8 +74,9 @@ async def enqueue_for(session: AsyncSession, webhook: str, event: Event, at: int
 
 
 def _make_delivery(webhook: str, event: Event, at: int) -> Delivery:
+    # The id follows from those of webhook and event, so that an event is not queued again.
     return Delivery(
-        id=delivery_id(webhook, event.id),
+        id=hashlib.sha256(f"{webhook}\0{event.id}".encode()).hexdigest()[:32],
         webhook=webhook,
         event_id=event.id,
         event=encode_event(event).decode(),

@@ -141,7 +141,8 @@ async def test_changes_apply_in_another_process(two, operator):
         assert [row.name for row in rest] == names[1:]
         tokens = await list_tokens(session, "a-i")
         assert [row.revoked_at for row in tokens] == [NOW] * 3
-        pages = await page_tokens(session, None, after=min(row.id for row in tokens), limit=9)
+        first = min(row.id for row in tokens)
+        pages = await page_tokens(session, None, of=operator, after=first, limit=9)
         assert len(pages) == 2
         found = await query_audit_log(session, AuditLogFilter(subject="a-i", action="account"))
         actions = [row.action.partition(".")[2] for row in found]
