@@ -18,7 +18,7 @@ from server.release.errors import AuthenticationError
 from server.release.rollouts.rollouts import ChangePolicy, Rollouts
 from server.settings import Settings
 from server.storage.database import open_database
-from server.storage.models import Account
+from tests.server.release.auth.issue import account_row
 
 FAST = 1_000_000
 PROBLEM = "application/problem+json"
@@ -116,16 +116,7 @@ async def api_world(
     settings = settings or Settings(api_port=0, api_rate=FAST, changes_per_hour=FAST)
     async with world.publisher() as publisher, open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
-            for name, principal in principals.items():
-                session.add(
-                    Account(
-                        name=name,
-                        role=principal.role,
-                        codenames='["*"]\n',
-                        created_at=0,
-                        disabled_at=None,
-                    )
-                )
+            session.add_all(account_row(name, who.role) for name, who in principals.items())
         rollouts = Rollouts(
             world.folder,
             sessions,

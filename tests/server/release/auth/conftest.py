@@ -1,8 +1,5 @@
 """Fixtures: a new database, and accounts in it."""
 
-import hashlib
-import itertools
-
 import pytest
 
 from server.release.auth.accounts import create_account
@@ -29,17 +26,6 @@ async def sessions(database):
 def operator():
     """Return the principal of the command line."""
     return command_line_principal("root")
-
-
-@pytest.fixture
-def entropy():
-    """Return a deterministic source of bytes that never repeat."""
-    numbers = itertools.count()
-
-    def draw(length):
-        return hashlib.shake_256(next(numbers).to_bytes(8)).digest(length)
-
-    return draw
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Tokens: their form, their rows, and authentication."""
 
 import hashlib
+import os
 import re
 from datetime import UTC, datetime
 
@@ -36,13 +37,15 @@ def when(seconds):
 
 
 @pytest.fixture
-def issue(sessions, operator, entropy):
+def issue(sessions, operator):
     """Return a function that makes a token in its own transaction."""
 
     async def create(account="ani", by=None, **options):
         values = {"label": "laptop", "expires_at": NOW + DAY, "at": NOW, **options}
         async with sessions.begin() as session:
-            return await create_token(session, by or operator, entropy, account=account, **values)
+            return await create_token(
+                session, by or operator, os.urandom, account=account, **values
+            )
 
     return create
 

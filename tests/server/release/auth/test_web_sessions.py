@@ -58,13 +58,13 @@ def token(sessions):
 
 
 @pytest.fixture
-def begin(sessions, entropy):
+def begin(sessions):
     """Return a function that begins a session."""
 
     async def act(seconds=0, former="", **origin):
         async with sessions.begin() as session:
             return await begin_session(
-                session, entropy, Origin("ani", **origin), at=NOW + seconds, former=former
+                session, os.urandom, Origin("ani", **origin), at=NOW + seconds, former=former
             )
 
     return act
@@ -159,7 +159,7 @@ async def test_session_expires(sessions, token, begin):
     assert not await is_open(sessions, begun, 12 * HOUR)
 
 
-async def test_sign_in_ends_the_former_session(sessions, operator, entropy, make, token, begin):
+async def test_sign_in_ends_the_former_session(sessions, operator, make, token, begin):
     """A new sign-in ends the browser's former session, of any account, and no other."""
     identity = await token()
     former, other = await begin(token=identity), await begin(token=identity)
@@ -169,7 +169,7 @@ async def test_sign_in_ends_the_former_session(sessions, operator, entropy, make
     await make("eka", Role.VIEWER, "armani")
     await change(sessions, change_account, operator, name="eka", subject="u-2", at=NOW)
     async with sessions.begin() as session:
-        former = await begin_session(session, entropy, Origin("eka", subject="u-2"), at=NOW)
+        former = await begin_session(session, os.urandom, Origin("eka", subject="u-2"), at=NOW)
     await begin(1, former=former.secret, token=identity)
     assert not await is_open(sessions, former, 2)
 

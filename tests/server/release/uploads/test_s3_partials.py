@@ -7,7 +7,6 @@ import hashlib
 import pytest
 
 from server.release.errors import NotFoundError, QuotaError
-from server.release.uploads.headers import Checksum
 from server.release.uploads.limits import UploadBusyError, UploadChecksumError
 from server.release.uploads.s3_partials import S3Partials
 from server.storage.errors import StorageError
@@ -17,6 +16,7 @@ from tests.server.release.uploads.harness import (
     DATA,
     PIECE,
     SETTINGS,
+    checksum,
     open_harness,
     sending,
 )
@@ -30,11 +30,6 @@ async def node(tmp_path, migrated, objects):
     """Yield one of several machines; `beside` returns others."""
     async with open_harness(tmp_path / "a", migrated, objects) as opened:
         yield opened
-
-
-def checksum(data):
-    """Return the SHA-256 checksum of a part, as a client announces it."""
-    return Checksum(hashlib.sha256(data).digest(), hashlib.sha256())
 
 
 def end_process(step):

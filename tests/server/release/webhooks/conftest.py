@@ -1,7 +1,6 @@
 """Fixtures: a database with an admin and a test clock, and a webhook receiver."""
 
-import hashlib
-import itertools
+import os
 from dataclasses import dataclass, field
 
 import msgspec
@@ -50,12 +49,7 @@ class Harness:
     alarms: list = field(default_factory=list)
 
     def __post_init__(self):
-        self._counter = itertools.count()
         self.deliverer = self.new_deliverer()
-
-    def entropy(self, count):
-        """Return bytes that differ each time and are the same in each run."""
-        return hashlib.shake_128(f"{next(self._counter)}".encode()).digest(count)
 
     def new_deliverer(self):
         """Return a new deliverer, as after a restart."""
@@ -64,7 +58,7 @@ class Harness:
         metrics = WebhookMetrics(self.registry)
         clock = lambda: self.now  # noqa: E731
         return WebhookDelivery(
-            self.sessions, sender, clock, self.entropy, self.alarms.append, metrics
+            self.sessions, sender, clock, os.urandom, self.alarms.append, metrics
         )
 
     def metric(self, name, **labels):
@@ -74,7 +68,7 @@ class Harness:
     async def create(self, receiver, events=SUBSCRIBABLE):
         """Make a webhook to a receiver and give it the secret; return the webhook's id."""
         webhook = await create_webhook(
-            self.sessions, ADMIN, receiver.url, events, self.now, self.entropy, private=True
+            self.sessions, ADMIN, receiver.url, events, self.now, os.urandom, private=True
         )
         receiver.secret = webhook.secret
         return webhook.id

@@ -1,6 +1,7 @@
 """Delivery to a real receiver: signed, in order, and retried after failures."""
 
 import asyncio
+import os
 
 import pytest
 
@@ -275,7 +276,7 @@ async def test_secrets_during_a_rotation(harness, receiver):
     """During the overlap both secrets sign, afterwards only the new one."""
     webhook = await harness.create(receiver)
     old = receiver.secret
-    made = await rotate_secret(harness.sessions, ADMIN, webhook, 3600, harness.now, harness.entropy)
+    made = await rotate_secret(harness.sessions, ADMIN, webhook, 3600, harness.now, os.urandom)
     new = made.secret
     assert new != old
     for number, secret in enumerate((old, new)):
@@ -287,8 +288,8 @@ async def test_secrets_during_a_rotation(harness, receiver):
     await harness.halted(3)
     await harness.deliverer.deliver_due()
     assert " " not in receiver.raw[-1][1]["webhook-signature"]
-    await rotate_secret(harness.sessions, ADMIN, webhook, 3600, harness.now, harness.entropy)
-    made = await rotate_secret(harness.sessions, ADMIN, webhook, 0, harness.now, harness.entropy)
+    await rotate_secret(harness.sessions, ADMIN, webhook, 3600, harness.now, os.urandom)
+    made = await rotate_secret(harness.sessions, ADMIN, webhook, 0, harness.now, os.urandom)
     receiver.secret = made.secret
     await harness.halted(4)
     await harness.deliverer.deliver_due()

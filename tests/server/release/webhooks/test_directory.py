@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -35,7 +36,7 @@ async def recorded(harness):
 async def create(harness, by=ADMIN, url=URL, events=("halted",)):
     """Create a webhook that may not use private addresses."""
     return await create_webhook(
-        harness.sessions, by, url, events, harness.now, harness.entropy, private=False
+        harness.sessions, by, url, events, harness.now, os.urandom, private=False
     )
 
 
@@ -79,9 +80,9 @@ async def test_missing_permission(harness):
         create(harness, other),
         disable_webhook(sessions, other, webhook, now),
         enable_webhook(sessions, other, webhook, now),
-        ping_webhook(sessions, other, webhook, now, harness.entropy),
+        ping_webhook(sessions, other, webhook, now, os.urandom),
         redeliver(sessions, other, webhook, "x", now),
-        rotate_secret(sessions, other, webhook, 60, now, harness.entropy),
+        rotate_secret(sessions, other, webhook, 60, now, os.urandom),
     ):
         with pytest.raises(PermissionDeniedError):
             await refused
@@ -123,8 +124,8 @@ async def test_disable_and_enable(harness, receiver):
 async def test_a_ping(harness, receiver):
     """A ping is an event without data, which every webhook gets."""
     webhook = await harness.create(receiver, [EventType.EXPIRING])
-    first = await ping_webhook(harness.sessions, ADMIN, webhook, harness.now, harness.entropy)
-    second = await ping_webhook(harness.sessions, ADMIN, webhook, harness.now, harness.entropy)
+    first = await ping_webhook(harness.sessions, ADMIN, webhook, harness.now, os.urandom)
+    second = await ping_webhook(harness.sessions, ADMIN, webhook, harness.now, os.urandom)
     assert first != second
     await harness.deliverer.deliver_due()
     assert [(event["type"], event["data"]) for event in receiver.received] == [("ping", {})] * 2
@@ -158,7 +159,7 @@ async def test_unknown_webhooks_and_deliveries(harness):
             await change(harness.sessions, ADMIN, "0" * 32, harness.now)
     await disable_webhook(harness.sessions, ADMIN, webhook.id, harness.now)
     with pytest.raises(ConflictError, match="switched off"):
-        await ping_webhook(harness.sessions, ADMIN, webhook.id, harness.now, harness.entropy)
+        await ping_webhook(harness.sessions, ADMIN, webhook.id, harness.now, os.urandom)
 
 
 async def test_a_rotation(harness):
@@ -166,8 +167,8 @@ async def test_a_rotation(harness):
     webhook = await create(harness)
 
     async def rotate(overlap):
-        sessions, now, entropy = harness.sessions, harness.now, harness.entropy
-        await rotate_secret(sessions, ADMIN, webhook.id, overlap, now, entropy)
+        sessions, now = harness.sessions, harness.now
+        await rotate_secret(sessions, ADMIN, webhook.id, overlap, now, os.urandom)
 
     for overlap in (-1, 7 * 86_400 + 1):
         with pytest.raises(FormatError, match="0 to 604800"):

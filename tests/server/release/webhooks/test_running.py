@@ -1,8 +1,6 @@
 """A running server publishes a bundle, and a receiver on loopback gets the event."""
 
 import asyncio
-import hashlib
-import itertools
 import os
 
 import structlog
@@ -19,17 +17,12 @@ from tests.server.world import PACKAGE_2
 
 async def test_publication_is_delivered(world, receiver):
     """A bundle in `incoming` leads to an event; neither secret nor URL is logged."""
-    counter = itertools.count()
-
-    def entropy(count):
-        return hashlib.shake_128(f"{os.getpid()} {next(counter)}".encode()).digest(count)
-
     settings = Settings(port=0, webhook_private=True)
     with structlog.testing.capture_logs() as logs:
-        async with running(world.folder, settings, world.now, entropy=entropy):
+        async with running(world.folder, settings, world.now, entropy=os.urandom):
             async with open_database(world.folder.database) as sessions:
                 await add_account(sessions)
-                chosen = (receiver.url, ["published"], world.epoch(), entropy)
+                chosen = (receiver.url, ["published"], world.epoch(), os.urandom)
                 made = await create_webhook(sessions, ADMIN, *chosen, private=True)
             receiver.secret, receiver.status = made.secret, 500
             await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
