@@ -19,6 +19,7 @@ from signer.cli.content_review import review
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import CODENAME, FOLDER, ChangelogText, collected
 from signer.cli.runtime import Runtime
+from signer.content.upstream import importing_extra
 from signer.errors import WorkFolderError, refusing
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ def add_notice(
 
     Lines are added to index.yaml and to a file for each language; existing lines stay.
     """
-    from signer.content.sources import news
-
+    with importing_extra():
+        from signer.content.sources import news
     if not (source / news.INDEX).exists() and not (source_name and source_licence):
         raise click.UsageError("A new folder needs --source-name and --source-licence.")
     if title.keys() != body.keys():

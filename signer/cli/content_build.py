@@ -29,7 +29,7 @@ from signer.cli.output import json_option, print_json
 from signer.cli.parameters import FOLDER
 from signer.cli.runtime import Runtime
 from signer.content.sources.build_result import LeftOut
-from signer.content.upstream import TITLES, Upstream, list_refused
+from signer.content.upstream import TITLES, Upstream, importing_extra, list_refused
 from signer.errors import ContentError, WorkFolderError, refusing
 
 if TYPE_CHECKING:
@@ -120,7 +120,6 @@ def build(
     """
     from server.core.content.index import check_step
     from signer.content.pack_folder import load_pack, make_pack, write_pack
-    from signer.content.upstream import load_extra
     from signer.content.validate import check_has_enough, check_packs_to_sign
 
     upstream = Upstream(source, source_version, source_name, source_licence, years)
@@ -156,7 +155,9 @@ def build(
     check_packs_to_sign([pack], hosts)
     check_has_enough(pack, None if accept_loss else before)
     if pack.pictures:
-        load_extra().check_decodes(pack)
+        with importing_extra():
+            from signer.content.build import check_decodes
+        check_decodes(pack)
     write_pack(out, pack)
     _report(pack, before, draft, out, as_json=as_json)
 
@@ -245,9 +246,9 @@ def _report(
 
 
 def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:
-    from signer.content.upstream import load_extra
-
-    built = load_extra().build_entries(kind, upstream)
+    with importing_extra():
+        from signer.content.build import build_entries
+    built = build_entries(kind, upstream)
     members = {
         "rollout": [[now, 1000]],
         "sources": built.sources,

@@ -1,9 +1,18 @@
-"""Selects the builder of a kind, which makes the entries from a source."""
+"""Selects the builder of a kind, which makes the entries from a source, and decodes pictures.
 
+It imports the packages of the extra `content`: import it in `signer.content.upstream`'s
+`importing_extra`.
+"""
+
+import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from PIL import Image
+
+from server.core.content.kinds import entry_error
+from signer.content.pack_folder import PackFolder
 from signer.content.sources import zones
 from signer.content.sources.apn import load_apn
 from signer.content.sources.build_result import BuildResult
@@ -11,11 +20,11 @@ from signer.content.sources.ca import load_ca
 from signer.content.sources.emergency import load_emergency
 from signer.content.sources.greetings import OUR_TEXTS, load_greetings
 from signer.content.sources.holidays import load_holidays
-from signer.content.sources.news import load_features, load_notices
+from signer.content.sources.news import load_news
 from signer.content.sources.themes import load_themes, load_wallpapers
 from signer.content.sources.zones import load_zones
 from signer.content.upstream import OPTIONS, Upstream
-from signer.errors import ContentError
+from signer.errors import ContentError, refusing
 
 
 def build_entries(kind: str, upstream: Upstream) -> BuildResult:
@@ -25,6 +34,18 @@ def build_entries(kind: str, upstream: Upstream) -> BuildResult:
     """
     _check_path(kind, upstream.path)
     return _BUILDERS[kind](upstream)
+
+
+def check_decodes(pack: PackFolder) -> None:
+    """Raise ContentError, with kind and key, for a picture that cannot be decoded to its end."""
+    for key, picture in pack.pictures.items():
+        with refusing(ContentError):
+            try:
+                with Image.open(io.BytesIO(picture), formats=("JPEG",)) as image:
+                    image.load()
+            except (OSError, SyntaxError, ValueError) as error:
+                reason = f"its picture cannot be shown: {error}"
+                raise entry_error(pack.kind, key, reason) from error
 
 
 def _check_path(kind: str, path: Path | None) -> None:
@@ -107,10 +128,10 @@ _BUILDERS: Mapping[str, Callable[[Upstream], BuildResult]] = MappingProxyType(
         "apn": _build_apn,
         "ca": _build_ca,
         "emergency": lambda _upstream: load_emergency(),
-        "features": lambda upstream: load_features(_path("features", upstream)),
+        "features": lambda upstream: load_news(_path("features", upstream), "feature"),
         "greetings": _build_greetings,
         "holidays": _build_holidays,
-        "notices": lambda upstream: load_notices(_path("notices", upstream)),
+        "notices": lambda upstream: load_news(_path("notices", upstream), "notice"),
         "themes": lambda upstream: load_themes(_path("themes", upstream)),
         "wallpapers": lambda upstream: load_wallpapers(_path("wallpapers", upstream)),
         "zones": _build_zones,

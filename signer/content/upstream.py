@@ -1,22 +1,16 @@
-"""The parameters of a builder, the default titles of packs, and the import of the builders.
+"""The parameters of a builder, the default titles of packs, and the error without the extra.
 
 The builders need the extra `content`, which most signers do not install (ADR 58), so they are
 imported only when needed.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from signer.errors import ContentError
-
-if TYPE_CHECKING:
-    from signer.content.pack_folder import PackFolder
-    from signer.content.sources.build_result import BuildResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +75,13 @@ TITLES: Mapping[str, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Extra:
-    """Functions of the extra: one builds the entries of a kind, one decodes a pack's pictures.
-
-    `check_decodes` raises ContentError for a picture that cannot be decoded.
-    """
-
-    build_entries: Callable[[str, Upstream], BuildResult]
-    check_decodes: Callable[[PackFolder], None]
-
-
-def load_extra() -> Extra:
-    """Import the builders and the image decoder; raises ContentError if they are not installed."""
+@contextmanager
+def importing_extra() -> Iterator[None]:
+    """Raise ContentError if an import in the block fails because the extra is not installed."""
     try:
-        from signer.content.build import build_entries  # noqa: PLC0415 - the extra may be absent
-        from signer.content.validate import check_decodes  # noqa: PLC0415 - the same
+        yield
     except ImportError as error:
         raise ContentError(
             f"Packs are built with packages that are not installed here ({error.name} is missing):"
             " install hening with its extra `content`."
         ) from error
-    return Extra(build_entries, check_decodes)

@@ -1,14 +1,11 @@
-"""Checks whether packs may be signed: the rules of FORMATS 15, including their pictures.
+"""Checks whether packs may be signed: the rules of FORMATS 15, including those on pictures.
 
-Only the build decodes the pictures: `check_decodes`.
+Only the build decodes pictures: `signer.content.build.check_decodes`.
 """
 
 import hashlib
-import io
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
-
-from PIL import Image
 
 from server.core.content.kinds import entry_error
 from server.core.content.picture import check_picture
@@ -79,15 +76,3 @@ def check_has_enough(pack: PackFolder, before: PackFolder | None) -> None:
             f" version {before.pack.version} ({keys}); if that is intended, give"
             " --accept-loss."
         )
-
-
-def check_decodes(pack: PackFolder) -> None:
-    """Raise ContentError, with kind and key, for a picture that cannot be decoded to its end."""
-    for key, picture in pack.pictures.items():
-        with refusing(ContentError):
-            try:
-                with Image.open(io.BytesIO(picture), formats=("JPEG",)) as image:
-                    image.load()
-            except (OSError, SyntaxError, ValueError) as error:
-                reason = f"its picture cannot be shown: {error}"
-                raise entry_error(pack.kind, key, reason) from error

@@ -29,6 +29,8 @@ LIMITS = {"title": 120, "body": 2000}
 def load_news(folder: Path, noun: str) -> BuildResult:
     """Build entries from `folder/index.yaml` and messages with the keys `ID/title` and `ID/body`.
 
+    `noun` names an entry in messages: `notice` or `feature`.
+
     The index has `source`, `version`, `licence` and `entries`: id to `severity`, `published` and,
     optionally, `end`, `link`, `models`. Raises SourceError, with file and line, for a text of an id
     that the index lacks, for a title without a body, and for an entry without English.
@@ -94,16 +96,6 @@ def _count(marked: dict[str, Marked], messages: Sequence[Message]) -> Completene
     return Completeness({name: counts.get(f"{name}/title", {}) for name in marked})
 
 
-def load_features(folder: Path) -> BuildResult:
-    """Build the kind `features` from a folder, as `load_news` says."""
-    return load_news(folder, "feature")
-
-
-def load_notices(folder: Path) -> BuildResult:
-    """Build the kind `notices` from a folder, as `load_news` says."""
-    return load_news(folder, "notice")
-
-
 def add_notice(
     folder: Path,
     key: str,
@@ -131,7 +123,7 @@ def add_notice(
         for path, name in paths.items():
             text = before[path] or "\n".join(heads[name]).encode()
             replace_file(path, text.rstrip() + "\n".join(["", *added[name], ""]).encode())
-        load_notices(folder)
+        load_news(folder, "notice")
     except SourceError:
         for path, data in before.items():
             replace_file(path, data)

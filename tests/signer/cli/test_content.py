@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -96,6 +98,33 @@ def test_build_refuses_lost_entries(run, run_json, tmp_path) -> None:
     (tmp_path / "edited" / "entries.json").write_text("{}")
     status, _, errors = run(*build, "--accept-loss", "--out", tmp_path / "3")
     assert (status, "would have no entry" in errors) == (1, True)
+
+
+EXTRA = ("PIL", "blurhash", "certifi", "defusedxml", "holidays", "phonenumbers", "polib", "yaml")
+WITHOUT_EXTRA = f"""
+import sys
+
+sys.modules |= dict.fromkeys({EXTRA})
+from signer.cli import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_without_extra(notices, tmp_path) -> None:
+    """Packs are checked without the extra; what needs it says what to install."""
+    new = tmp_path / "new"
+    texts = ("--title", "en=Night", "--body", "en=Dark.", "--source-name", "rom.example")
+    for status, *arguments in (
+        (0, "validate", *HOST, notices),
+        (1, "build", "emergency", "--out", new),
+        (1, "add-notice", "night", "--source", new, *texts, "--source-licence", "CC0-1.0"),
+    ):
+        command = [sys.executable, "-c", WITHOUT_EXTRA, "content", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        is_named = "install hening with its extra `content`" in done.stderr
+        assert (done.returncode, is_named) == (status, bool(status)), done.stderr
+    assert not new.exists()
 
 
 ADD = ("content", "add-notice")

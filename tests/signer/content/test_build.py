@@ -1,6 +1,5 @@
 """What each builder reads, and which options it needs."""
 
-import sys
 from pathlib import Path
 
 import certifi
@@ -8,7 +7,7 @@ import pytest
 
 from server.core.content.kinds import KINDS
 from signer.content.build import build_entries
-from signer.content.upstream import TITLES, Upstream, list_refused, load_extra
+from signer.content.upstream import TITLES, Upstream, list_refused
 from signer.errors import ContentError
 from tests.cases import case
 from tests.signer.content.sources.test_apn import PROVIDERS, VERSION
@@ -84,13 +83,3 @@ def test_own_certificates_need_name_and_licence(tmp_path) -> None:
     assert built.sources == [
         {"licence": "MPL-2.0", "name": "ca-certificates", "version": "20250419"}
     ]
-
-
-def test_missing_extra(monkeypatch) -> None:
-    """The message says what to install."""
-    monkeypatch.delitem(sys.modules, "signer.content.validate", raising=False)
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(
-        ContentError, match=r"\(PIL is missing\): install hening with its extra `con"
-    ):
-        load_extra()

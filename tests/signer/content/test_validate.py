@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from server.core.content.picture import picture_size
-from signer.content.validate import check_decodes, check_has_enough, check_packs_to_sign
+from signer.content.build import check_decodes
+from signer.content.validate import check_has_enough, check_packs_to_sign
 from signer.errors import ContentError
 from tests import jpegs
 from tests.cases import case

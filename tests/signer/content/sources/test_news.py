@@ -2,7 +2,7 @@
 
 import pytest
 
-from signer.content.sources.news import load_features, load_notices
+from signer.content.sources.news import load_news
 from signer.errors import SourceError
 from tests.content_rules import check_pack
 
@@ -39,7 +39,7 @@ def make(folder, index=INDEX, texts=TEXTS):
 
 def test_entries_of_index_and_texts(tmp_path):
     """An entry joins the index and its titles and bodies in all languages."""
-    built = load_notices(make(tmp_path))
+    built = load_news(make(tmp_path), "notice")
     assert check_pack("notices", built.entries, ["hening.example"])
     assert built.entries == {
         "end-of-support": {
@@ -95,4 +95,4 @@ def test_entries_of_index_and_texts(tmp_path):
 def test_invalid_index_or_texts(tmp_path, index, texts, words):
     """The message names file and line."""
     with pytest.raises(SourceError, match=words):
-        load_features(make(tmp_path, index, texts))
+        load_news(make(tmp_path, index, texts), "feature")
