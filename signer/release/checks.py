@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hening.times import show_second
-from server.core import pointer
 from server.core.errors import ReleaseError
 from server.core.names import Channel, decode_release_path
 from server.core.pointer import find_upgrade_path, offered_in
 from server.core.release import Floor, Release
-from signer.errors import ReleaseRefusal, refusing
+from signer.errors import ReleaseRefusal
 from signer.ota.errors import show_name
 from signer.ota.summary import OtaFacts
 
@@ -126,24 +125,6 @@ def check_sources(
                 f"{facts.shown} names {show_name(source)} in pre-build and not its incremental"
                 f" {show_name(incremental)} in pre-build-incremental, so phones refuse it."
             )
-
-
-def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
-    """Raise ReleaseRefusal unless the build has one full package in the channel."""
-    with refusing(ReleaseRefusal):
-        pointer.check_full(channel, counter, planned)
-
-
-def check_incrementals(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
-    """Raise ReleaseRefusal when the build has more incrementals than a pointer's step can list."""
-    with refusing(ReleaseRefusal):
-        pointer.check_incrementals(channel, counter, planned)
-
-
-def check_upgrade_path(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
-    """Raise ReleaseRefusal when a build with a stepping stone cannot be reached in the channel."""
-    with refusing(ReleaseRefusal):
-        pointer.check_upgrade_path(channel, counter, planned)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,29 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tuf.api.metadata import TargetFile, Targets
+from tuf.api.metadata import Targets
 
 from hening.times import show_second
 from server.core import role_edit
 from server.core.errors import FormatError, ReleaseError
 from server.core.names import Channel, decode_release_path
 from server.core.pointer import find_upgrade_path, offered_in
-from server.core.release import Floor, Release, decode_floor, decode_releases
+from server.core.release import Release, decode_floor, decode_releases
 from server.core.release_texts import MAX_CHANGELOG, check_plain
 from server.core.role_edit import Promotion, Withdrawal, named_paths
 from signer.errors import ReleaseRefusal, refusing
-
-
-def next_role(
-    codename: str,
-    current: Targets,
-    targets: Mapping[str, TargetFile],
-    expires: datetime,
-    floor: Floor | None = None,
-) -> Targets:
-    """Call `server.core.role_edit.next_role`; raises ReleaseRefusal for its errors."""
-    with refusing(ReleaseRefusal):
-        return role_edit.next_role(codename, current, targets, expires, floor)
 
 
 @dataclass(frozen=True, slots=True)

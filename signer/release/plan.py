@@ -10,14 +10,18 @@ from typing import Any
 from tuf.api.metadata import TargetFile, Targets
 
 from server.core.names import decode_channel, decode_release_path
+from server.core.pointer import (
+    check_full,
+    check_incrementals,
+    check_upgrade_path,
+    choose_min_counter,
+)
 from server.core.release import Release, decode_floor, decode_release, decode_releases
 from server.core.release_texts import changelog_texts
-from server.core.role_edit import make_target
+from server.core.role_edit import make_target, next_role
 from signer.errors import ReleaseRefusal, refusing
 from signer.ota.errors import show_name
 from signer.ota.summary import OtaFacts
-from signer.release.checks import check_full, check_incrementals, check_upgrade_path
-from signer.release.edits import next_role
 from signer.release.questions import (
     Checklist,
     JudgedRelease,
@@ -33,7 +37,6 @@ from signer.release.request import (
     Extras,
     ReleaseRequest,
     choose_counter,
-    choose_min_counter,
     known_changelog,
     next_counter,
 )
@@ -173,9 +176,8 @@ def _check_same_bytes(path: str, known: TargetFile, facts: OtaFacts) -> None:
 
 
 def _read(path: str, target: TargetFile) -> Release:
-    with refusing(ReleaseRefusal):
-        decode_release_path(path)
-        return decode_release(path, target.custom)
+    decode_release_path(path)
+    return decode_release(path, target.custom)
 
 
 def make_release(

@@ -10,7 +10,7 @@ from tuf.api.metadata import TargetFile, Targets
 
 from server.core.names import Channel
 from server.core.release import Floor, Release
-from signer.errors import ReleaseRefusal
+from signer.errors import ReleaseRefusal, refusing
 from signer.ota.errors import MAX_SENTENCE, show_name, show_names
 from signer.ota.metadata import BLOCK
 from signer.ota.summary import OtaFacts
@@ -64,14 +64,22 @@ class Checklist:
     def ask(
         self, subject: object, question: str, check: Callable[..., T], *arguments: object
     ) -> T | None:
-        """Record the verdict of `check`; return its result, or None when it refuses."""
+        """Record the verdict of `check`; return its result, or None when it refuses.
+
+        It refuses with a ReleaseRefusal, or an error of `server.core`.
+        """
         try:
-            result = check(*arguments)
+            with refusing(ReleaseRefusal):
+                result = check(*arguments)
         except ReleaseRefusal as refusal:
             self.verdicts.append(Verdict(str(subject), question, str(refusal)))
             return None
         self.verdicts.append(Verdict(str(subject), question))
         return result
+
+    def skip(self, subject: str, question: str, remark: str) -> None:
+        """Record that a question cannot be answered, with the reason or what to do."""
+        self.verdicts.append(Verdict(subject, question, remark=remark, was_asked=False))
 
     @property
     def is_clean(self) -> bool:
@@ -109,8 +117,7 @@ def judge_partitions(
         full = checklist.ask(name, "is the listed package", check_full_listed, elsewhere, listed)
     elif full is None:
         remark = "give this build's full package with --source"
-        name = packages[0].path.name
-        checklist.verdicts.append(Verdict(name, question, remark=remark, was_asked=False))
+        checklist.skip(packages[0].path.name, question, remark)
     reference = full or packages[0]
     for facts in packages:
         if facts is not reference:
@@ -131,8 +138,7 @@ def judge_against_releases(
         checklist.ask(name, "is for this region", check_region, facts, request.channel, releases)
     else:
         remark = f"a package does not say its region: make sure that it is {request.channel.region}"
-        verdict = Verdict(name, "is for this region", remark=remark, was_asked=False)
-        checklist.verdicts.append(verdict)
+        checklist.skip(name, "is for this region", remark)
     checklist.ask(name, "is no older build", check_age, facts, counter, releases, floor)
     checklist.ask(name, "follows no newer patch level", check_patch_level, facts, counter, releases)
 
@@ -179,8 +185,7 @@ def judge_sources(
     for source in facts.source_builds:
         question, full = f"starts from the bytes of {show_name(source)}", find_full(source, sources)
         if full is None:
-            remark = "give that build's full package with --source"
-            checklist.verdicts.append(Verdict(name, question, remark=remark, was_asked=False))
+            checklist.skip(name, question, "give that build's full package with --source")
         else:
             checklist.ask(name, question, _check_source, facts, full, listed)
 
@@ -251,11 +256,10 @@ def judge_proofs(
         name = facts.path.name
         found = [proof for proof in proofs.given if proof.sha256 == facts.sha256]
         if facts.ota_type == BLOCK:
-            remark = "it has no payload"
-            checklist.verdicts.append(Verdict(name, _QUESTION, remark=remark, was_asked=False))
+            checklist.skip(name, _QUESTION, "it has no payload")
         elif not found and not proofs.is_required:
             remark = "not unpacked: give a report of `hening-device prove` with --proof"
-            checklist.verdicts.append(Verdict(name, _QUESTION, remark=remark, was_asked=False))
+            checklist.skip(name, _QUESTION, remark)
         else:
             checklist.ask(
                 name, _QUESTION, _check_proofs, found, facts, channel, proofs, sources,
@@ -289,8 +293,7 @@ def check_proof(
         raise ReleaseRefusal(
             f"{name} was proved for {proof.codename}; prove it with --codename {channel.codename}."
         )
-    before = listed.before(facts.fingerprint, channel.region)
-    _check_proof_source(proof, facts, sources, listed, before, is_required=proofs.is_required)
+    _check_proof_source(proof, facts, channel, proofs, sources, listed)
     if proof.refusal:
         sentence = f"A phone refuses {name}: {proof.refusal}"
         if len(sentence) > MAX_SENTENCE:
@@ -332,11 +335,10 @@ def _check_proofs(
 def _check_proof_source(
     proof: Proof,
     facts: OtaFacts,
+    channel: Channel,
+    proofs: Proofs,
     sources: Sequence[OtaFacts],
     listed: FullPackages,
-    before: AbstractSet[str],
-    *,
-    is_required: bool,
 ) -> None:
     """Check that the package was proved on a build that phones have.
 
@@ -344,7 +346,8 @@ def _check_proof_source(
     """
     name, source = facts.shown, proof.source
     if facts.type == "full":
-        if source is None and not (before and is_required):
+        before = listed.before(facts.fingerprint, channel.region)
+        if source is None and not (before and proofs.is_required):
             return
         if source is None or source.fingerprint not in before | listed.factory_builds:
             raise ReleaseRefusal(

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from server.core import pointer
 from server.core.encodings import MAX_INTEGER
 from server.core.limits import COUNTER_STEP
 from server.core.names import Channel
 from server.core.release import Floor, Release
 from signer.bundle_writer import Blob
-from signer.errors import ReleaseRefusal, refusing
+from signer.errors import ReleaseRefusal
 from signer.release.proof import Proofs
 
 
@@ -80,18 +79,6 @@ def choose_counter(
             " so far, and a counter can never be lowered; omit --counter."
         )
     return request.counter
-
-
-def choose_min_counter(
-    channel: Channel,
-    requested: int | None,
-    counter: int,
-    releases: Mapping[str, Release],
-    default: int = 0,
-) -> int:
-    """Call `server.core.pointer.choose_min_counter`; raises ReleaseRefusal for its errors."""
-    with refusing(ReleaseRefusal):
-        return pointer.choose_min_counter(channel, requested, counter, releases, default)
 
 
 def known_changelog(counter: int, releases: Mapping[str, Release]) -> dict[str, str]:

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from server.core.errors import ReleaseError
 from server.core.pointer import find_upgrade_path, offered_in
 from server.core.release import decode_floor, decode_releases
-from server.core.role_edit import Withdrawal
+from server.core.role_edit import Withdrawal, next_role
 from server.core.succession import check_role_content
 from signer.errors import ReleaseRefusal
 from signer.release.edits import (
     PromotionRequest,
-    next_role,
     plan_promotion,
     plan_prune,
     plan_retirement,
@@ -135,19 +134,6 @@ def test_arbitrary_sequence_of_edits(sequence) -> None:
             assert unknown_sources(role) <= unknown_sources(before)
         if each[0] == "sign":
             assert joined == set() or (each[2], max(joined)) in reachable(role)
-
-
-def test_next_role() -> None:
-    """The next version is sorted, and the core's refusals are those of the signer."""
-    one, two = role_of(1), role_of(2)
-    backwards = {**two.targets, **one.targets}
-    with pytest.raises(ReleaseRefusal, match="is gone"):
-        next_role("armani", one, two.targets, EXPIRES)
-    with pytest.raises(ReleaseRefusal, match="not a path of this role"):
-        next_role("dior", empty_role(), one.targets, EXPIRES)
-    planned = next_role("armani", empty_role(), backwards, EXPIRES)
-    assert list(planned.targets) == [path_of(1), path_of(2)]
-    assert (planned.version, planned.expires) == (2, EXPIRES)
 
 
 def test_withdrawn_bytes_are_refused() -> None:
