@@ -1,4 +1,4 @@
-"""Writes that survive a power cut and, except for `replace_file`, never overwrite.
+"""Writes that survive a power cut and, except for `replace_file`, never overwrite; and locks.
 
 A file appears under its name whole or not at all: temporary name, fsync, link or rename, fsync of
 the folder. Temporary names are `.tmp-NAME.PID`, with the id of the writing process. So two
@@ -10,8 +10,11 @@ file stays until that process has ended, too; it can be deleted manually at any 
 """
 
 import errno
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
@@ -97,6 +100,26 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked_folder(folder: Path, use: str) -> Iterator[None]:
+    """Lock a folder; `use` says what the lock is for, such as `changing the keys in keys`.
+
+    Raises EnvironmentFailedError when another process on this machine holds the lock.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise EnvironmentFailedError(
+                f"Another process is {use} at this moment; wait for it to end and run the command"
+                " again."
+            ) from error
+        yield
     finally:
         os.close(descriptor)
 

@@ -9,8 +9,6 @@
 The signed bytes are kept as they are; a metadata file is never encoded a second time.
 """
 
-import fcntl
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +19,7 @@ from server.core.encodings import decode_decimal
 from server.core.metadata import metadata_limit
 from server.core.names import metadata_name
 from signer.durable import (
+    locked_folder,
     make_temporary_folder,
     move_folder,
     replace_file,
@@ -52,18 +51,8 @@ class WorkFolder:
         Raises EnvironmentFailedError when another process on this machine holds the lock.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise EnvironmentFailedError(
-                    f"Another process is changing {self.folder} at this moment; wait for it"
-                    " to end and run the command again."
-                ) from error
+        with locked_folder(self.folder, f"changing {self.folder}"):
             yield
-        finally:
-            os.close(descriptor)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -126,8 +115,8 @@ class WorkFolder:
         if not self._check_same(role, version, data):
             write_new(self.metadata / metadata_name(role, version), data)
 
-    def keep_proposal(self, identity: str, data: bytes, packages: Sequence[Path] = ()) -> Path:
-        """Write a proposal file and the paths of its packages; return the file's path."""
+    def keep_proposal(self, identity: str, data: bytes, packages: Sequence[Path]) -> None:
+        """Write a proposal file and the paths of its packages."""
         path = self._kept(identity)
         path.parent.mkdir(exist_ok=True)
         if packages:
@@ -135,7 +124,6 @@ class WorkFolder:
             replace_file(self._packages(identity), lines.encode("utf-8", "surrogateescape"))
         if not path.exists():
             write_new(path, data)
-        return path
 
     def load_kept_proposals(self) -> dict[str, bytes]:
         """Return the kept proposals by id: signed in one command, and perhaps not submitted."""
@@ -154,19 +142,15 @@ class WorkFolder:
         self._kept(identity).unlink()
         self._packages(identity).unlink(missing_ok=True)
 
-    def prepare(self, files: Mapping[str, bytes]) -> Path:
-        """Write the first version of every role under a temporary name and return that folder.
+    def create(self, files: Mapping[str, bytes]) -> None:
+        """Make the repository with the first version of every role, whole or not at all.
 
-        `files` maps each role to its bytes. Nothing is visible until `reveal`.
+        `files` maps each role to its bytes. A crash before the rename leaves a temporary name.
         """
         temporary = make_temporary_folder(self.metadata)
         sync_folder(self.folder.parent)
         for role, data in files.items():
             write_synced(temporary / metadata_name(role, 1), data)
-        return temporary
-
-    def reveal(self, temporary: Path) -> None:
-        """Make a prepared folder the repository's metadata."""
         move_folder(temporary, self.metadata)
 
     def _packages(self, identity: str) -> Path:

@@ -8,14 +8,19 @@ from typing import Any
 
 from tuf.api.metadata import Root, Targets
 
-from server.core.metadata import decode_root, decode_targets
 from signer.bundle_writer import prepared_bundle
 from signer.ceremony.plan import OnlineKeys, plan_ceremony
 from signer.ceremony.policy import Policy
 from signer.errors import CeremonyError, refusing, resumable
 from signer.keys.keystore import Keystore, Passphrases
 from signer.keys.public_key import PublicKey
-from signer.signing import load_delegated, load_signers, load_trusted, sign_role
+from signer.signing import (
+    decode_offline_role,
+    load_delegated,
+    load_signers,
+    load_trusted,
+    sign_role,
+)
 from signer.work_folder import WorkFolder
 
 
@@ -66,7 +71,7 @@ def init_repository(
             for role, signed in planned.items()
         }
     roles = {(role, 1): data for role, data in files.items()}
-    # Crash before `reveal` of the folder: no repository, nothing submitted, at most `.tmp-` names.
+    # Crash before `create` has ended: no repository, nothing submitted, at most `.tmp-` names.
     # Crash between the two: the repository is whole and not submitted; the same command submits it.
     with (
         prepared_bundle(incoming, roles, ()) as bundle,
@@ -76,8 +81,11 @@ def init_repository(
         if folder.exists() != known:
             raise CeremonyError(f"Another process has made {folder.folder} meanwhile; use it.")
         if not known:
-            folder.reveal(folder.prepare(files))
-        load_first(folder, policy, now)
+            folder.create(files)
+        # The repository is read back from disk, and each of its roles is verified.
+        trusted = load_trusted(folder, now)
+        for role in policy.roles[2:]:
+            load_delegated(folder, trusted, role)
         bundle.reveal()
     return Ceremony(
         tuple(
@@ -92,13 +100,6 @@ def init_repository(
         bundle.id,
         known,
     )
-
-
-def load_first(folder: WorkFolder, policy: Policy, now: datetime) -> None:
-    """Read the repository back from disk and verify each of its roles."""
-    trusted = load_trusted(folder, now)
-    for role in policy.roles[2:]:
-        load_delegated(folder, trusted, role)
 
 
 def group_keys(keys: Sequence[PublicKey]) -> dict[str, list[PublicKey]]:
@@ -134,7 +135,8 @@ def _load_same(folder: WorkFolder, planned: Mapping[str, Root | Targets]) -> dic
 
 def _decode(role: str, data: bytes) -> Root | Targets:
     with refusing(CeremonyError):
-        return decode_root(data).signed if role == "root" else decode_targets(role, data).signed
+        signed: Root | Targets = decode_offline_role(role, data).signed
+        return signed
 
 
 def _content(signed: Root | Targets) -> dict[str, Any]:

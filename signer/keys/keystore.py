@@ -3,8 +3,6 @@
 Private halves leave this module only inside a securesystemslib `Signer`.
 """
 
-import fcntl
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.exceptions import KeyMismatchError
 from securesystemslib.signer import CryptoSigner, Signer
 
-from signer.durable import TEMPORARY, replace_file, sync_folder, write_new
+from signer.durable import TEMPORARY, locked_folder, replace_file, sync_folder, write_new
 from signer.errors import EnvironmentFailedError, KeyStoreError, refusing, resumable
 from signer.keys.hsm import Tokens, TokenSession, TokenSigner
 from signer.keys.key_file import (
@@ -121,33 +119,19 @@ class Keystore:
         checks of the folder must be repeated under the lock.
         """
         self.make_folder()
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise EnvironmentFailedError(
-                    f"Another process is changing the keys in {self.folder} at this moment; wait"
-                    " for it to end and run the command again."
-                ) from error
+        with locked_folder(self.folder, f"changing the keys in {self.folder}"):
             yield
-        finally:
-            os.close(descriptor)
 
     def check_names(self, names: Sequence[str]) -> None:
         """Raise KeyStoreError unless `names` are valid, distinct and not in use."""
         for name in names:
             check_key_name(name)
-            self.check_free(name)
+            if self.paths(name)[1].exists():
+                raise KeyStoreError(
+                    f"The key {name} already exists; choose the next free number for its role."
+                )
         if len(set(names)) != len(names):
             raise KeyStoreError("A key name is given twice; give each name once.")
-
-    def check_free(self, name: str) -> None:
-        """Raise KeyStoreError when a public half of this name exists."""
-        if self.paths(name)[1].exists():
-            raise KeyStoreError(
-                f"The key {name} already exists; choose the next free number for its role."
-            )
 
     def paths(self, name: str) -> tuple[Path, Path, Path]:
         """Return the paths of the private half, the public half and the token file of `name`."""

@@ -2,16 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from securesystemslib.signer import Signature
-from tuf.api.metadata import Metadata
 
 from server.core.metadata import (
-    decode_root,
-    decode_targets,
     encode_metadata,
     verify_first_root,
     verify_role,
@@ -22,6 +18,7 @@ from signer.proposal.document import Proposal
 from signer.proposal.propose import Proposed
 from signer.proposal.signing import RoleSignature, SignatureFile
 from signer.proposal.trust import Transition
+from signer.signing import decode_offline_role
 from signer.work_folder import WorkFolder
 
 
@@ -154,7 +151,7 @@ def accept_signatures(
     with folder.locked():
         if folder.exists():
             return take_over(folder, proposed.proposal, signed)
-        folder.reveal(folder.prepare({role: data for (role, _), data in signed.items()}))
+        folder.create({role: data for (role, _), data in signed.items()})
         return _read_back(folder, proposed.proposal, signed)
 
 
@@ -167,7 +164,7 @@ def find_accepted(folder: WorkFolder, proposal: Proposal) -> Files | None:
             return None
         data = folder.load(file.role, file.version)
         with refusing(ProposalError):
-            metadata = _decode(file.role, data)
+            metadata = decode_offline_role(file.role, data)
             metadata.signatures.clear()
             if encode_metadata(metadata) != file.data:
                 return None
@@ -261,7 +258,3 @@ def _load(folder: WorkFolder, role: str, version: int) -> bytes:
         return folder.load(role, version)
     except WorkFolderError:
         return b""
-
-
-def _decode(role: str, data: bytes) -> Metadata[Any]:
-    return decode_root(data) if role == "root" else decode_targets(role, data)

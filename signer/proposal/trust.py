@@ -24,8 +24,6 @@ from server.core.limits import (
 )
 from server.core.metadata import (
     check_expiry,
-    decode_root,
-    decode_targets,
     encode_metadata,
     verify_role,
 )
@@ -36,6 +34,7 @@ from server.core.release_texts import check_changelogs
 from server.core.succession import check_role_content
 from signer.errors import ProposalError, refusing
 from signer.proposal.document import MetadataText, PackageFile, Proposal, State, verify_context
+from signer.signing import decode_offline_role
 
 
 def check_delegated_to(role: str, targets: Targets) -> None:
@@ -204,9 +203,7 @@ def verify_proposal(proposal: Proposal, now: datetime) -> Transition:
 def decode_unsigned(file: MetadataText) -> Metadata[Any]:
     """Decode the new version of a role; raises TrustError unless it is unsigned and canonical."""
     data = file.data
-    metadata: Metadata[Any] = (
-        decode_root(data) if file.role == "root" else decode_targets(file.role, data)
-    )
+    metadata = decode_offline_role(file.role, data)
     if metadata.signatures or encode_metadata(metadata) != data:
         raise TrustError(f"the new {file.role} is not in its canonical unsigned form.")
     try:

@@ -159,7 +159,8 @@ def test_interrupted_change_is_completed(
     for path in (tmp_path / "behind" / "metadata").glob("2.*"):
         path.unlink()
     run("ceremony", "renew", "armani", "--repo", tmp_path / "behind", "--propose", proposal)
-    kept = WorkFolder(repo).keep_proposal(proposal_id(proposal.read_bytes()), proposal.read_bytes())
+    data = proposal.read_bytes()
+    WorkFolder(repo).keep_proposal(proposal_id(data), data, ())
     status, output, errors = run("ceremony", "renew", "armani", *destination)
     assert (status, errors) == (0, "")
     bundle = renewed["bundle"]
@@ -168,7 +169,7 @@ def test_interrupted_change_is_completed(
         f"Completed an interrupted command: submitted armani 2; bundle {bundle} is in {incoming}."
     )
     assert advice == "Nothing else was done; if you wanted something else, run the command again."
-    assert not kept.exists()
+    assert WorkFolder(repo).load_kept_proposals() == {}
     assert run_json("ceremony", "renew", "armani", *destination)["roles"][0]["version"] == 3
 
 

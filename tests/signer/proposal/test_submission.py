@@ -52,7 +52,7 @@ def test_submit(team, incoming, zips, facts) -> None:
 def test_unaccepted_proposal_is_forgotten(team, incoming) -> None:
     """Its signatures are lost, so it is removed."""
     proposed = team.renew("armani")
-    team.folder.keep_proposal(proposed.identity, proposed.data)
+    team.folder.keep_proposal(proposed.identity, proposed.data, ())
     assert complete_kept(team.folder, incoming) == []
     assert team.folder.load_kept_proposals() == {}
     assert list(incoming.iterdir()) == []
