@@ -13,7 +13,7 @@ from server.core.errors import HeningError
 from server.core.names import Channel
 from server.place_options import is_given, place_option
 from server.tables import print_table
-from signer.ceremony.policy import ROLE_EXPIRY_DAYS, expiry
+from signer.ceremony.policy import expiry
 from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.output import REFUSED, json_option, print_json, progress_bar, report
 from signer.cli.parameters import FOLDER
@@ -91,9 +91,7 @@ def plan(
 )
 @release_options
 @change_options
-def sign(
-    options: ReleaseOptions, destination: Destination, expiry_days: int = ROLE_EXPIRY_DAYS
-) -> None:
+def sign(options: ReleaseOptions, destination: Destination, expiry_days: int) -> None:
     """Sign the packages of one build, full and incremental, and submit them.
 
     With --propose nothing is signed yet: the holders of the model's keys sign the proposal. After

@@ -11,7 +11,7 @@ from server.core.metadata import verify_role
 from server.core.names import is_codename
 from server.core.release import Release, decode_floor, decode_releases
 from signer.bundle_writer import Blob, Progress, prepared_bundle
-from signer.ceremony.policy import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS, expiry
+from signer.ceremony.policy import ROLE_EXPIRY_DAYS, expiry
 from signer.errors import ReleaseRefusal, WorkFolderError, refusing, resumable
 from signer.keys.keystore import Keystore, Passphrases
 from signer.ota.summary import OtaFacts
@@ -68,8 +68,6 @@ def sign_release(
     with fewer keys than the threshold. A refusal leaves the disk unchanged. `progress` is called
     with the bytes copied and the total.
     """
-    if not 1 <= expiry_days <= MAX_EXPIRY_DAYS:
-        raise ReleaseRefusal(f"Choose an expiry of 1 to {MAX_EXPIRY_DAYS} days.")
     role = request.channel.codename
     trusted = load_trusted(folder, now)
     data, current = load_delegated(folder, trusted, role)
