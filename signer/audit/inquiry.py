@@ -68,23 +68,23 @@ class Inquiry:
             self.unlogged, self.compared = sorted(unlogged), len(signed)
 
 
-def _load_signed(folder: WorkFolder) -> dict[tuple[str, int], bytes]:
+def _load_signed(folder: WorkFolder) -> dict[tuple[str, int], str]:
     """Return the sha256 of each version in the folder."""
     return {
-        (role, version): hashlib.sha256(folder.load(role, version)).digest()
+        (role, version): hashlib.sha256(folder.load(role, version)).hexdigest()
         for role, versions in folder.load_versions().items()
         for version in versions
     }
 
 
 def _compare(
-    index: int, entry: Entry, signed: dict[tuple[str, int], bytes], foreign: Findings
+    index: int, entry: Entry, signed: dict[tuple[str, int], str], foreign: Findings
 ) -> None:
     signed_hash = signed.get((entry.role, entry.version))
     name = f"Entry {index} is {entry.role} {entry.version}"
     if signed_hash is None:
         text = f"{name}, which the working folder does not have: it was made elsewhere."
-    elif signed_hash.hex() != entry.sha256:
+    elif signed_hash != entry.sha256:
         text = f"{name} with other bytes than the working folder has: they were made elsewhere."
     else:
         return
@@ -95,5 +95,5 @@ def _compare(
         version=entry.version,
         index=index,
         logged=entry.sha256,
-        **({} if signed_hash is None else {"signed": signed_hash.hex()}),
+        **({} if signed_hash is None else {"signed": signed_hash}),
     )

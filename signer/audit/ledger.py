@@ -14,9 +14,7 @@ from signer.audit.findings import MAX_STORED, AnswerError, Findings, Kind
 from signer.audit.log_reader import CompactRange, Entry, Tiles, decode_entry
 from signer.audit.published import Head
 
-MAX_VERSIONS = (
-    100_000  # versions of all roles; a log of only pending versions must not fill the memory
-)
+MAX_VERSIONS = 100_000  # of all roles; a log of only pending versions must not fill the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +99,14 @@ class Ledger:
             )
 
     def _judge(self, index: int, entry: Entry, record: Record) -> None:
-        name = f"{entry.role} {entry.version}"
         earlier = record.places.get(entry.version)
         if earlier is not None and earlier.sha256 != entry.sha256:
-            self._findings.add(
-                Kind.EQUIVOCATION,
-                f"The log has two files for {name}: entries {earlier.index} and {index}.",
-                role=entry.role,
-                version=entry.version,
-                indices=[earlier.index, index],
-                sha256=[earlier.sha256, entry.sha256],
-            )
+            _report_two_files(earlier, index, entry, self._findings)
         elif earlier is not None:
             self._findings.add(
                 Kind.ORDER,
-                f"The log has {name} twice: entries {earlier.index} and {index}.",
+                f"The log has {entry.role} {entry.version} twice: entries {earlier.index} and"
+                f" {index}.",
                 role=entry.role,
                 version=entry.version,
                 indices=[earlier.index, index],
@@ -159,11 +150,14 @@ def check_late_entries(
     """
     if not late:
         return
+    versions = {(each.entry.role, each.entry.version) for each in late}
     places: dict[tuple[str, int], Place] = {}
     with findings.catching(Kind.LOG):
-        places = _find_first(
-            tiles, newest, {(each.entry.role, each.entry.version) for each in late}
-        )
+        first: dict[tuple[str, int], Place] = {}
+        for index, entry in read_whole_log(tiles, newest, lambda _done, _total: None):
+            if (entry.role, entry.version) in versions:
+                first.setdefault((entry.role, entry.version), Place(index, entry.sha256))
+        places = first  # only after the end of the log has matched its root
     for each in late:
         entry = each.entry
         earlier = places.get((entry.role, entry.version))
@@ -178,27 +172,19 @@ def check_late_entries(
                 sha256=entry.sha256,
             )
         else:
-            findings.add(
-                Kind.EQUIVOCATION,
-                f"The log has two files for {entry.role} {entry.version}: entries"
-                f" {earlier.index} and {each.index}.",
-                role=entry.role,
-                version=entry.version,
-                indices=[earlier.index, each.index],
-                sha256=[earlier.sha256, entry.sha256],
-            )
+            _report_two_files(earlier, each.index, entry, findings)
 
 
-def _find_first(
-    tiles: Tiles, newest: Head, versions: set[tuple[str, int]]
-) -> dict[tuple[str, int], Place]:
-    """Return the first entry of each version in `versions`, from the tree of `newest`."""
-    places: dict[tuple[str, int], Place] = {}
-    for index, entry in read_whole_log(tiles, newest, lambda _done, _total: None):
-        key = entry.role, entry.version
-        if key in versions:
-            places.setdefault(key, Place(index, entry.sha256))
-    return places
+def _report_two_files(earlier: Place, index: int, entry: Entry, findings: Findings) -> None:
+    findings.add(
+        Kind.EQUIVOCATION,
+        f"The log has two files for {entry.role} {entry.version}: entries {earlier.index} and"
+        f" {index}.",
+        role=entry.role,
+        version=entry.version,
+        indices=[earlier.index, index],
+        sha256=[earlier.sha256, entry.sha256],
+    )
 
 
 def read_whole_log(

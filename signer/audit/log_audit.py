@@ -92,9 +92,8 @@ def _follow_log(
         return
     tiles = Tiles(mirror, newest.size)
     entry_findings = Findings()
-    ledger = Ledger(
-        load_records(memory), published.oldest_served, _root_version(memory), entry_findings
-    )
+    pinned_root = verify_first_root(memory.root_bytes).signed.version
+    ledger = Ledger(load_records(memory), published.oldest_served, pinned_root, entry_findings)
     tree = memory.tree
     sizes = {head.size for head in heads} | {memory.size}
     roots = _read_entries(
@@ -102,7 +101,8 @@ def _follow_log(
     )
     audit.entries_read = tree.size - memory.size
     if roots.get(newest.size) != newest.root:
-        _explain(tiles, _remembered(memory), newest, findings)
+        remembered = Head("the memory", memory.checkpoint.encode(), memory.size, memory.tree.root())
+        _explain(tiles, remembered, newest, findings)
         return
     findings.extend(entry_findings)
     check_late_entries(tiles, newest, ledger.late, findings)
@@ -203,27 +203,13 @@ def _explain(tiles: Tiles, remembered: Head, newest: Head, findings: Findings) -
     if findings.total > before:
         return
     with findings.catching(Kind.LOG, checkpoint=show(newest)):
-        first = _first_difference(tiles, remembered.size, newest.size)
+        bundles = range(remembered.size // WIDTH, -(-newest.size // WIDTH))
+        differences = (tiles.first_difference(each, tiles.leaves(each)) for each in bundles)
+        first = next((each for each in differences if each is not None), None)
         place = "" if first is None else f"; entry {first} is the first that differs"
         raise AnswerError(
             f"The mirror's entries are not those of the log's tree of {newest.size}{place}."
         )
-
-
-def _first_difference(tiles: Tiles, begin: int, size: int) -> int | None:
-    for index in range(begin // WIDTH, -(-size // WIDTH)):
-        first = tiles.first_difference(index, tiles.leaves(index))
-        if first is not None:
-            return first
-    return None
-
-
-def _remembered(memory: Memory) -> Head:
-    return Head("the memory", memory.checkpoint.encode(), memory.size, memory.tree.root())
-
-
-def _root_version(memory: Memory) -> int:
-    return verify_first_root(memory.root_bytes).signed.version
 
 
 def _check_served(published: Published, ledger: Ledger, findings: Findings) -> None:

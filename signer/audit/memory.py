@@ -27,7 +27,7 @@ from signer.audit.findings import MemoryFileError
 from signer.audit.ledger import Ledger, Place, Record
 from signer.audit.log_reader import CompactRange
 from signer.audit.published import Head, Published, show
-from signer.durable import TEMPORARY, sync_folder, write_synced
+from signer.durable import replace_file
 from signer.errors import refusing
 
 MAX_MEMORY = 32 * 1024 * 1024
@@ -158,12 +158,7 @@ def load_memory(path: Path) -> Memory | None:
 
 def store_memory(path: Path, memory: Memory) -> None:
     """Replace the file; a crash leaves the old one or the new one, whole and on disk."""
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
-    temporary.unlink(missing_ok=True)
-    write_synced(temporary, encode_memory(memory))
-    # A crash here leaves a temporary file, which the next audit removes.
-    temporary.replace(path)
-    sync_folder(path.parent)
+    replace_file(path, encode_memory(memory))
 
 
 def _check(memory: Memory) -> None:

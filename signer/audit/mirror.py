@@ -1,6 +1,5 @@
 """Sources of an audit: a folder, or a mirror that is asked over HTTP(S) as phones ask it."""
 
-import re
 import socket
 import ssl
 import stat
@@ -9,11 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import h11
 
 from signer.audit.findings import AnswerError, MirrorUnavailableError
+from signer.remote.connection import decode_url, open_socket
 
 
 class Mirror(Protocol):
@@ -59,7 +58,6 @@ _RECEIVE = 65_536
 # Bytes that framing (chunk sizes, gzip's own bytes) may add to a body.
 _OVERHEAD = 65_536
 _ENDED = "it ended the connection without a whole answer"
-_PORTS = {"http": 80, "https": 443}
 
 
 class HttpMirror:
@@ -70,23 +68,9 @@ class HttpMirror:
     ) -> None:
         """Use the mirror at `url`: a scheme, a host and optionally a port; `clock` counts seconds.
 
-        Raises AnswerError for any other URL. Nothing is sent before the first `fetch`.
+        Raises SignerError for any other URL. Nothing is sent before the first `fetch`.
         """
-        try:
-            parts = urlsplit(url)
-            port = parts.port or _PORTS[parts.scheme]
-            (parts.hostname or "").encode("idna")  # as the DNS lookup will
-        except (ValueError, KeyError) as error:
-            raise AnswerError(f"{url[:200]!r} is not an http or https URL.") from error
-        self._name = parts.hostname or ""
-        if not self._name or url.removesuffix("/") != f"{parts.scheme}://{parts.netloc}":
-            raise AnswerError(f"{url[:200]!r} is more than a scheme, a host and a port.")
-        if not re.fullmatch("[!-?A-~]+", parts.netloc):  # printable ASCII except "@"
-            raise AnswerError("The URL of a mirror must be ASCII without a user name or a space.")
-        host = f"[{self._name}]" if ":" in self._name else self._name
-        self._host = host if port == _PORTS[parts.scheme] else f"{host}:{port}"
-        self._port = port
-        self._is_tls = parts.scheme == "https"
+        self._address = decode_url(url, "mirror")
         self._clock = clock
         self._seconds = seconds
         self._socket: socket.socket | None = None
@@ -122,7 +106,7 @@ class HttpMirror:
     def _exchange(self, path: str, limit: int, deadline: float) -> bytes | None:
         opened = self._socket or self._connect()
         machine = self._machine
-        headers = [("Host", self._host), ("Accept-Encoding", "gzip")]
+        headers = [("Host", self._address.authority), ("Accept-Encoding", "gzip")]
         question = machine.send(h11.Request(method="GET", target=path, headers=headers))
         opened.sendall(question or b"")
         machine.send(h11.EndOfMessage())
@@ -146,17 +130,9 @@ class HttpMirror:
         return data if is_there else None
 
     def _connect(self) -> socket.socket:
-        opened = socket.create_connection(
-            (self._name, self._port), min(self._seconds, _SILENCE_SECONDS)
-        )
-        try:
-            if self._is_tls:
-                context = ssl.create_default_context()
-                opened = context.wrap_socket(opened, server_hostname=self._name)
-        except BaseException:
-            opened.close()
-            raise
-        self._socket = opened
+        context = ssl.create_default_context() if self._address.is_tls else None
+        seconds = min(self._seconds, _SILENCE_SECONDS)
+        self._socket = opened = open_socket(self._address, context, seconds)
         self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
         return opened
 
@@ -183,7 +159,8 @@ class HttpMirror:
         return status == 200
 
     def _unavailable(self, fault: str) -> MirrorUnavailableError:
-        return MirrorUnavailableError(f"The mirror {self._host} {fault}; try again later.")
+        name = self._address.authority
+        return MirrorUnavailableError(f"The mirror {name} {fault}; try again later.")
 
 
 class _Body:

@@ -13,7 +13,6 @@ from tuf.api.metadata import Root, Snapshot, Targets
 
 from server.core.checkpoint import (
     MAX_PROOF,
-    Checkpoint,
     decode_checkpoint,
     decode_proof,
     encode_leaf,
@@ -259,7 +258,8 @@ def read_checkpoint(mirror: Mirror, key: VerifierKey) -> Head:
     note = mirror.fetch(CHECKPOINT, MAX_NOTE)
     if note is None:
         raise AnswerError(f"{CHECKPOINT} is not on the mirror.")
-    return _head(CHECKPOINT, note, decode_checkpoint(note, key))
+    checkpoint = decode_checkpoint(note, key)
+    return Head(CHECKPOINT, note, checkpoint.size, checkpoint.root)
 
 
 def read_stapled(
@@ -280,7 +280,8 @@ def read_stapled(
                 raise AnswerError(f"{place} is not on the mirror.")
             entry = encode_leaf(served.role, served.version, served.sha256)
             checkpoint = verify_proof(data, entry, key)
-            stapled.append(_head(place, decode_proof(data).checkpoint, checkpoint))
+            note = decode_proof(data).checkpoint
+            stapled.append(Head(place, note, checkpoint.size, checkpoint.root))
     return stapled
 
 
@@ -299,24 +300,16 @@ def check_prefix(tiles: Tiles, old: Head, new: Head, findings: Findings) -> None
             proof = tiles.consistency_proof(old.size)
             verify_consistency(old.size, root, new.size, new.root, proof)
         if root != old.root:
-            _report_fork(old, new, root, proof, findings)
-
-
-def _report_fork(old: Head, new: Head, root: bytes, proof: list[bytes], findings: Findings) -> None:
-    findings.add(
-        Kind.EQUIVOCATION,
-        f"The log has signed two histories: the tree of {old.size} ({old.place}) is not a prefix"
-        f" of the tree of {new.size} ({new.place}).",
-        checkpoints=[show(old), show(new)],
-        consistency_proof=[each.hex() for each in proof],
-        root_in_larger_tree=root.hex(),
-    )
+            findings.add(
+                Kind.EQUIVOCATION,
+                f"The log has signed two histories: the tree of {old.size} ({old.place}) is not a"
+                f" prefix of the tree of {new.size} ({new.place}).",
+                checkpoints=[show(old), show(new)],
+                consistency_proof=[each.hex() for each in proof],
+                root_in_larger_tree=root.hex(),
+            )
 
 
 def show(head: Head) -> str:
     """Return the signed bytes of a checkpoint as text; a verified note is always UTF-8."""
     return head.note.decode()
-
-
-def _head(place: str, note: bytes, checkpoint: Checkpoint) -> Head:
-    return Head(place, note, checkpoint.size, checkpoint.root)

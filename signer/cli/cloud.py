@@ -19,6 +19,7 @@ from signer.cli.parameters import (
     CheckedText,
     TextAssignment,
     collected,
+    read_limited,
 )
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.runtime import Runtime, open_keystore
@@ -82,8 +83,8 @@ def sign(
 
     The signed policy has only the hashes of the texts; give the texts themselves to the server.
     """
-    given = {locale: _read(Path(path), MAX_TEXT) for locale, path in texts.items()}
-    policy = make_policy(_read(source, MAX_SOURCE), given)
+    given = {locale: read_limited(Path(path), MAX_TEXT) for locale, path in texts.items()}
+    policy = make_policy(read_limited(source, MAX_SOURCE), given)
     store = open_keystore(folder)
     public = store.load_public_key(name)
     key = find_policy_key(public, policy.region)
@@ -111,7 +112,7 @@ def sign(
 @UTC_TIMES
 def show(file: Path, key: str | None, as_json: bool) -> None:
     """Print a signed policy in plain words."""
-    note = _read(file, MAX_NOTE)
+    note = read_limited(file, MAX_NOTE)
     policy = open_policy(note, key)
     if as_json:
         print_json(_describe(policy, note))
@@ -131,8 +132,3 @@ def _print_words(policy: Policy) -> None:
 def _describe(policy: Policy, note: bytes) -> dict[str, Any]:
     digest = hashlib.sha256(note.rpartition(b"\n\n")[0] + b"\n").hexdigest()
     return {"policy": msgspec.to_builtins(policy), "sha256": digest}
-
-
-def _read(path: Path, limit: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(limit + 1)

@@ -12,7 +12,7 @@ from rich.text import Text
 from server.place_options import is_given, place_option
 from server.tables import Cell, print_table
 from signer.cli.output import json_option, print_json
-from signer.cli.parameters import EXISTING_FILE, FOLDER, KEY_NAME
+from signer.cli.parameters import EXISTING_FILE, FOLDER, KEY_NAME, read_limited
 from signer.cli.passphrases import (
     NEW_VARIABLE,
     Passphrases,
@@ -217,8 +217,7 @@ def _load_files(files: tuple[Path, ...], name: str | None, holder: str) -> list[
         raise click.UsageError("--name is for one FILE; import the others in separate commands.")
     keys = []
     for path in files:
-        with path.open("rb") as file:
-            key = decode_any(name or path.stem, file.read(MAX_FOREIGN_KEY + 1))
+        key = decode_any(name or path.stem, read_limited(path, MAX_FOREIGN_KEY))
         keys.append(PublicKey(key.name, key.public, holder or key.holder))
     return keys
 

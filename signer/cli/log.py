@@ -17,11 +17,12 @@ from hening.times import UTC_TIMES, show_second
 from server.core.names import check_role
 from server.core.tiles import WIDTH
 from server.tables import print_table
-from signer.audit.findings import AnswerError, Finding, Findings, MemoryFileError
+from signer.audit.findings import Finding, Findings, MemoryFileError
 from signer.audit.mirror import FolderMirror, HttpMirror, Mirror
 from signer.cli.output import REFUSED, json_option, print_json, report
-from signer.cli.parameters import EXISTING_FILE, FOLDER, CheckedText
+from signer.cli.parameters import EXISTING_FILE, FOLDER, CheckedText, read_limited
 from signer.cli.runtime import Runtime
+from signer.errors import SignerError
 
 if TYPE_CHECKING:
     from signer.audit.inquiry import Inquiry
@@ -238,10 +239,7 @@ def _load_memory(memory_file: Path, root_file: Path | None) -> tuple[Memory, boo
     from signer.audit.memory import begin_memory, load_memory
 
     memory = load_memory(memory_file)
-    root = None
-    if root_file is not None:
-        with root_file.open("rb") as file:
-            root = file.read(ROOT_LIMIT + 1)
+    root = None if root_file is None else read_limited(root_file, ROOT_LIMIT)
     if memory is None:
         if root is None:
             raise MemoryFileError(
@@ -264,7 +262,7 @@ def _mirror(place: str, monotonic: Callable[[], float]) -> Iterator[Mirror]:
         return
     try:
         mirror = HttpMirror(place, monotonic)
-    except AnswerError as error:
+    except SignerError as error:
         raise click.BadParameter(str(error), param_hint="--mirror") from error
     try:
         yield mirror

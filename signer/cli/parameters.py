@@ -29,6 +29,12 @@ EXISTING_FOLDER = click.Path(exists=True, file_okay=False, readable=True, path_t
 PACKAGE = click.Path(exists=True, readable=True, path_type=Path)
 
 
+def read_limited(path: Path, limit: int) -> bytes:
+    """Return at most `limit` + 1 bytes of a file, so that a larger file can be refused."""
+    with path.open("rb") as file:
+        return file.read(limit + 1)
+
+
 def expand_packages(
     _context: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]
 ) -> tuple[Path, ...]:

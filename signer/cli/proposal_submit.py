@@ -19,13 +19,14 @@ from signer.cli.parameters import (
     NumberAssignment,
     collected,
     expand_packages,
+    read_limited,
 )
 from signer.cli.remote import Place, place_options, submit_bundles
 from signer.cli.runtime import Runtime, open_keystore
 from signer.errors import ProposalError
 
 if TYPE_CHECKING:
-    from signer.proposal.document import Proposal
+    from server.core.proposal import Proposal
     from signer.proposal.propose import Proposed
     from signer.proposal.review import RoleReview
     from signer.proposal.signing import SignatureFile
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
 def load_proposal_file(runtime: Runtime, path: Path, root: Path | None) -> Proposed:
     """Read and verify a proposal; with `root`, it must build on that root."""
-    from signer.proposal.document import MAX_PROPOSAL, check_anchor, decode_proposal
+    from server.core.proposal import MAX_PROPOSAL
+    from signer.proposal.document import check_anchor, decode_proposal
     from signer.proposal.propose import load_proposal
 
     data = read_limited(path, MAX_PROPOSAL)
@@ -62,12 +64,6 @@ def load_signature_file(path: Path, identity: str) -> SignatureFile:
             " its holder to sign this one."
         )
     return file
-
-
-def read_limited(path: Path, limit: int) -> bytes:
-    """Return at most `limit` + 1 bytes of a file, so that a larger file can be refused."""
-    with path.open("rb") as file:
-        return file.read(limit + 1)
 
 
 def choose_names(proposal: Proposal, keys: Path | None) -> dict[str, str]:
@@ -156,7 +152,8 @@ def submit(
     Safe to repeat. With --to the bundle goes over the server's API, and only packages that it lacks
     are sent.
     """
-    from signer.proposal.document import MAX_PROPOSAL, decode_proposal
+    from server.core.proposal import MAX_PROPOSAL
+    from signer.proposal.document import decode_proposal
     from signer.proposal.submission import collect_proposals
     from signer.work_folder import WorkFolder
 

@@ -43,25 +43,46 @@ class Address:
         return host if is_usual else f"{host}:{self.port}"
 
 
-def decode_address(url: str) -> Address:
-    """Decode `https://HOST[:PORT]`; raises SignerError otherwise, also for http to a remote host.
+def decode_url(url: str, kind: str) -> Address:
+    """Decode `http(s)://HOST[:PORT]`; raises SignerError otherwise.
 
-    Without TLS, an observer on the path could read the token.
+    `kind` says in messages what the URL is of, such as `server`.
     """
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS[parts.scheme]
         host = parts.hostname or ""
-        host.encode("idna")
+        host.encode("idna")  # as the DNS lookup will
     except (ValueError, KeyError) as error:
         raise SignerError(f"{url[:200]!r} is not an http or https URL.") from error
     if not host or url.removesuffix("/") != f"{parts.scheme}://{parts.netloc}":
         raise SignerError(f"{url[:200]!r} is more than a scheme, a host and a port.")
     if not re.fullmatch("[!-?A-~]+", parts.netloc):  # printable ASCII except "@"
-        raise SignerError("The URL of a server must be ASCII without a user name or a space.")
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise SignerError(f"The token would be sent unencrypted; use https://{host}.")
+        raise SignerError(f"The URL of a {kind} must be ASCII without a user name or a space.")
     return Address(parts.scheme == "https", host, port)
+
+
+def decode_address(url: str) -> Address:
+    """Decode `https://HOST[:PORT]`; raises SignerError otherwise, also for http to a remote host.
+
+    Without TLS, an observer on the path could read the token.
+    """
+    address = decode_url(url, "server")
+    if not address.is_tls and not _is_loopback(address.host):
+        raise SignerError(f"The token would be sent unencrypted; use https://{address.host}.")
+    return address
+
+
+def open_socket(address: Address, context: ssl.SSLContext | None, seconds: float) -> socket.socket:
+    """Open a connection; it times out after `seconds` of silence."""
+    opened = socket.create_connection((address.host, address.port), seconds)
+    try:
+        if context is not None:
+            opened = context.wrap_socket(opened, server_hostname=address.host)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def _is_loopback(host: str) -> bool:
@@ -161,15 +182,7 @@ class Connection:
         return Answer(response.status_code, names, bytes(data))
 
     def _connect(self) -> socket.socket:
-        address = (self._address.host, self._address.port)
-        opened = socket.create_connection(address, SILENCE_SECONDS)
-        try:
-            if self._context is not None:
-                opened = self._context.wrap_socket(opened, server_hostname=self._address.host)
-        except BaseException:
-            opened.close()
-            raise
-        self._socket = opened
+        self._socket = opened = open_socket(self._address, self._context, SILENCE_SECONDS)
         self._machine = h11.Connection(h11.CLIENT)
         return opened
 
@@ -248,10 +261,10 @@ class Server:
                 " from your own authority, give that authority's certificate with --ca."
             ) from error
         except h11.RemoteProtocolError:
-            self._wait("it does not speak HTTP/1.1", 0)
+            self.wait("it does not speak HTTP/1.1")
             return None
         except OSError as error:
-            self._wait(str(error.strerror or error), 0)
+            self.wait(str(error.strerror or error))
             return None
         if 200 <= answer.status < 300 or answer.status in set(expected):
             return answer
@@ -259,15 +272,12 @@ class Server:
         if answer.status == _NO_ROOM:
             raise ServerUnavailableError(f"{self.name} has no room: {detail}")
         if answer.status == 429 or answer.status >= 500:
-            self._wait(f"it answers {answer.status}, {detail}", _retry_after(answer))
+            self.wait(f"it answers {answer.status}, {detail}", _retry_after(answer))
             return None
         raise ServerRefusal(f"{self.name} refuses: {detail}")
 
-    def wait(self, reason: str) -> None:
-        """Pause before a retry that the caller decides on."""
-        self._wait(reason, 0)
-
-    def _wait(self, reason: str, at_least: float) -> None:
+    def wait(self, reason: str, at_least: float = 0) -> None:
+        """Pause before a retry, for `at_least` so many seconds; raises after too many failures."""
         self._failures += 1
         if self._failures >= TRIES:
             raise ServerUnavailableError(

@@ -187,7 +187,7 @@ def test_store_memory(tmp_path, memory, later) -> None:
     path = tmp_path / "log.memory"
     store_memory(path, memory)
     assert load_memory(path) == memory
-    (tmp_path / ".tmp-log.memory").write_bytes(b"half of")
+    (tmp_path / f".tmp-log.memory.{os.getpid()}").write_bytes(b"half of")
     store_memory(path, later)
     assert load_memory(path) == later
     assert [entry.name for entry in tmp_path.iterdir()] == ["log.memory"]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from signer.audit.findings import AnswerError, MirrorUnavailableError
 from signer.audit.mirror import FolderMirror, HttpMirror
+from signer.errors import SignerError
 from tests.cases import case
 
 
@@ -108,7 +109,7 @@ def test_request_bytes():
         for _ in missing:
             assert mirror.fetch("/metadata/2.root.json", 10) is None
         assert mirror.fetch(PATH, 10) == b"two"
-    port = mirror._port
+    port = mirror._address.port
     assert requests[0] == (
         f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept-Encoding: gzip\r\n\r\n".encode()
     )
@@ -327,7 +328,7 @@ def test_mirror_urls() -> None:
         ("http://[::1]:8080", "[::1]:8080"),
     ):
         with case(url):
-            assert HttpMirror(url, time.monotonic)._host == host
+            assert HttpMirror(url, time.monotonic)._address.authority == host
     for url in (
         "ftp://updates.example",
         "http://",
@@ -343,14 +344,14 @@ def test_mirror_urls() -> None:
         "http://upd\u00e4tes.example",
         "http://updates.example\r\nX: y",
     ):
-        with case(url), pytest.raises(AnswerError):
+        with case(url), pytest.raises(SignerError):
             HttpMirror(url, time.monotonic)
 
 
 @given(st.text(max_size=40) | st.text("a1.:/?#@[] \u00e4\n", max_size=30).map("http://".__add__))
 def test_arbitrary_urls(url):
-    """A URL is valid, or refused with an AnswerError."""
-    with contextlib.suppress(AnswerError):
+    """A URL is valid, or refused with a SignerError."""
+    with contextlib.suppress(SignerError):
         HttpMirror(url, time.monotonic)
         assert url.isascii()
         assert re.fullmatch(r"https?://[^/?#@\s]+/?", url)
