@@ -5,7 +5,7 @@ that session. A PIN is asked for once and tried once: a token locks itself after
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -145,10 +145,8 @@ class TokenSession:
 
     def close(self) -> None:
         """Log out; a token that was removed meanwhile counts as logged out."""
-        try:
+        with suppress(exceptions.PKCS11Error):
             self._session.close()
-        except exceptions.PKCS11Error:
-            return
 
     def _find_half(self, key_id: bytes, half: ObjectClass) -> pkcs11.Object:
         found = self._find(
@@ -177,16 +175,10 @@ class TokenSession:
 
 
 class Tokens:
-    """The tokens of one command; leaving the context logs out of all of them."""
+    """The tokens of one command; `close` logs out of all of them."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], TokenSession] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def open(
         self, module: str, label: str, ask: Callable[[], bytes], *, writing: bool = False

@@ -159,7 +159,10 @@ def decode_any(name: str, data: bytes) -> PublicKey:
         )
     if data.lstrip().startswith(_PEM_BEGIN):
         return _checked(PublicKey(name, _decode_pem(name, data)))
-    value = _decode_json(name, data)
+    try:
+        value = json.loads(data, object_pairs_hook=_refuse_repeats)
+    except (ValueError, RecursionError) as error:
+        raise _no_key(name) from error
     match value:
         case {"keyval": _}:
             return _decode_tuf(name, value)
@@ -197,13 +200,6 @@ def _decode_pem(name: str, data: bytes) -> str:
     if key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).strip() != text:
         raise KeyStoreError(f"The PEM file for {name} holds more than one public key; give one.")
     return key.public_bytes_raw().hex()
-
-
-def _decode_json(name: str, data: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    try:
-        return json.loads(data, object_pairs_hook=_refuse_repeats)
-    except (ValueError, RecursionError) as error:
-        raise _no_key(name) from error
 
 
 def _no_key(name: str) -> KeyStoreError:

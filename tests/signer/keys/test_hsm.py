@@ -1,5 +1,6 @@
 import shutil
 import subprocess
+from contextlib import closing
 
 import pkcs11
 import pytest
@@ -32,7 +33,7 @@ def _make(session, key_id, parameters=ED25519, private=PRIVATE):
 
 def test_token_key_is_not_extractable(softhsm) -> None:
     """The token reports that the private half is sensitive and always was."""
-    with Tokens() as tokens:
+    with closing(Tokens()) as tokens:
         tokens.open(softhsm.module, "drawer", _ask, writing=True).generate(b"\x01", "root-1")
     with softhsm.session("drawer") as session:
         key = session.get_key(ObjectClass.PRIVATE_KEY, id=b"\x01")
@@ -52,26 +53,26 @@ def test_token_session_is_shared(softhsm) -> None:
         return PIN.encode()
 
     for _ in range(2):
-        with Tokens() as tokens:
+        with closing(Tokens()) as tokens:
             assert tokens.open(softhsm.module, "drawer", ask) is tokens.open(
                 softhsm.module, "drawer", ask
             )
     assert len(asked) == 2
-    with Tokens() as tokens:
+    with closing(Tokens()) as tokens:
         session = tokens.open(softhsm.module, "drawer", _ask)
         assert PIN not in repr((tokens, session, vars(tokens), vars(session)))
 
 
 def test_second_login_is_refused(softhsm) -> None:
     """The message names the cause; other tokens have their own sessions."""
-    with Tokens() as first:
+    with closing(Tokens()) as first:
         first.open(softhsm.module, "drawer", _ask, writing=True)
         with pytest.raises(EnvironmentFailedError, match="uses the token drawer already"):
             Tokens().open(softhsm.module, "drawer", _ask)
         first.open(softhsm.module, "drawer", _ask).generate(b"\x01", "root-1")
     softhsm.add("shelf")
     forget_module()
-    with Tokens() as tokens:
+    with closing(Tokens()) as tokens:
         for label in ("drawer", "shelf"):
             session = tokens.open(softhsm.module, label, _ask, writing=True)
             key = VerifyKey(session.generate(b"\2", "root-2"))
@@ -157,7 +158,7 @@ def test_unusable_token_key_is_refused(softhsm) -> None:
         _make(session, b"\6", parameters=ED448)
         _make(session, b"\7")
         _make(session, b"\7")
-    with Tokens() as tokens:
+    with closing(Tokens()) as tokens:
         session = tokens.open(softhsm.module, "drawer", _ask)
 
         def sign(key_id):
@@ -189,7 +190,7 @@ def test_imported_token_key_is_refused(softhsm, tmp_path) -> None:
     with softhsm.session("drawer") as session:
         key = session.get_key(ObjectClass.PRIVATE_KEY, id=b"\x77")
         assert (key[Attribute.EXTRACTABLE], key[Attribute.SENSITIVE]) == (False, True)
-    with Tokens() as tokens:
+    with closing(Tokens()) as tokens:
         session = tokens.open(softhsm.module, "drawer", _ask)
         for use in (session.check_private, lambda key_id: session.sign(key_id, b"payload")):
             with pytest.raises(KeyStoreError, match="The key 77 was not made on the token drawer"):
@@ -198,7 +199,7 @@ def test_imported_token_key_is_refused(softhsm, tmp_path) -> None:
 
 def test_token_without_local_attribute_is_refused(softhsm, monkeypatch) -> None:
     """An attribute that the token does not know proves nothing."""
-    with Tokens() as tokens:
+    with closing(Tokens()) as tokens:
         session = tokens.open(softhsm.module, "drawer", _ask, writing=True)
         session.generate(b"\x01", "root-1")
 
@@ -231,7 +232,7 @@ def test_writable_module_is_not_loaded(tmp_path, monkeypatch, place) -> None:
 
 def test_name_and_id_are_unique_on_the_token(softhsm) -> None:
     """A leftover key is reported with its id, and no key is made."""
-    with Tokens() as tokens:
+    with closing(Tokens()) as tokens:
         session = tokens.open(softhsm.module, "drawer", _ask, writing=True)
         session.generate(b"\x01", "root-1")
         with pytest.raises(KeyStoreError, match="holds a root-1 already, with the id 01"):
