@@ -14,7 +14,6 @@ from signer.ota.errors import (
     MetadataError,
     PayloadError,
     UnsupportedError,
-    ignore,
     show_text,
 )
 from signer.ota.hashing import Progress, Run, Track, hash_runs
@@ -162,9 +161,7 @@ class BlockPackage:
         return self.partitions[0].facts.version
 
 
-def load_block_package(
-    stream: BinaryIO, envelope: Envelope, answered: Answered = ignore
-) -> BlockPackage:
+def load_block_package(stream: BinaryIO, envelope: Envelope, answered: Answered) -> BlockPackage:
     """Read everything except the data.
 
     `answered` is called with each question whose answer is yes. Raises OtaError for the first part

@@ -220,14 +220,6 @@ def _check_attributes(header: zip_records.Header, name: str) -> None:
         )
 
 
-def _check_version(header: zip_records.Header, name: str) -> None:
-    if header.needed > zip_records.MAX_VERSION:
-        raise ContainerError(
-            f"The zip entry {show_name(name)} needs version {header.needed} of the zip format;"
-            f" at most {zip_records.MAX_VERSION} is allowed."
-        )
-
-
 def _load_entry(stream: BinaryIO, header: zip_records.Header, name: str) -> Entry:
     """Read the local header, which must agree with the directory."""
     start = _read_at(stream, header.offset, zip_records.LOCAL_LENGTH)
@@ -237,8 +229,12 @@ def _load_entry(stream: BinaryIO, header: zip_records.Header, name: str) -> Entr
     # Streaming readers disagree whether a zip64 field of zeros makes the data descriptor a wide
     # one.
     deferred = header.flags & _DESCRIPTOR and sizes == (0, 0, 0) and not local.has_wide_sizes
-    for each in (header, local):
-        _check_version(each, name)
+    needed = max(header.needed, local.needed)
+    if needed > zip_records.MAX_VERSION:
+        raise ContainerError(
+            f"The zip entry {show_name(name)} needs version {needed} of the zip format; at most"
+            f" {zip_records.MAX_VERSION} is allowed."
+        )
     if local.extra_length > MAX_EXTRA:
         raise ContainerError(
             f"The zip entry {show_name(name)} has extra fields of {local.extra_length} bytes;"

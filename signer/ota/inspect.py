@@ -22,8 +22,8 @@ from signer.ota.errors import (
 )
 from signer.ota.hashing import Progress
 from signer.ota.metadata import BLOCK
-from signer.ota.package import PackageHashes, load_hashes, load_package, load_signed_hash
-from signer.ota.payload import Payload, load_payload_signature
+from signer.ota.package import load_hashes, load_package, load_signed_hash
+from signer.ota.payload import load_payload_signature
 from signer.ota.signatures import Certificate, decode_certificate, verify_signatures
 from signer.ota.summary import OtaFacts, Signed, summarize, summarize_block
 
@@ -76,7 +76,9 @@ def _inspect_ab(
     package = load_package(stream, envelope, answered, certificate)
     hashes = load_hashes(stream, package, progress, is_verified=certificate is not None)
     if certificate is not None:
-        _verify_payload(stream, package.payload, hashes, certificate, answered)
+        signature = load_payload_signature(stream, package.payload)
+        verify_signatures(signature, hashes.signed_payload, certificate, "payload signature")
+        answered(PAYLOAD_SIGNATURE)
         verify_whole_file(envelope.signed_file, hashes.signed_file, certificate)
     signed = Signed(payload=certificate is not None, whole_file=certificate is not None)
     return summarize(path, package, hashes.file.hex(), signed)
@@ -98,15 +100,3 @@ def _inspect_block(
     hashes = load_block_hashes(stream, package, progress)
     signed = Signed(payload=False, whole_file=certificate is not None)
     return summarize_block(path, package, hashes.file.hex(), signed)
-
-
-def _verify_payload(
-    stream: BinaryIO,
-    payload: Payload,
-    hashes: PackageHashes,
-    certificate: Certificate,
-    answered: Answered,
-) -> None:
-    signature = load_payload_signature(stream, payload)
-    verify_signatures(signature, hashes.signed_payload, certificate, "payload signature")
-    answered(PAYLOAD_SIGNATURE)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 
+from server.core.encodings import MAX_INTEGER
 from signer.ota import schemas
 from signer.ota.errors import NO_SERIAL, MetadataError, UnsupportedError, show_text
 from signer.ota.protobuf import MAX_UNKNOWN, Message, decode_message
@@ -14,8 +15,6 @@ AB, BLOCK = "AB", "BLOCK"
 METADATA_PB = "META-INF/com/android/metadata.pb"
 # A phone accepts no longer text, since it keeps it in memory. It does not read metadata.pb.
 MAX_METADATA, MAX_METADATA_PB = 64 << 10, 1 << 20
-# The largest integer in a signed release.
-MAX_INTEGER = 2**53 - 1
 _MAX_FINGERPRINT, _MAX_INCREMENTAL, _MAX_SOURCES = 128, 64, 8
 _MAX_DEVICES = 64
 PROPERTY_FILES = "ota-property-files"

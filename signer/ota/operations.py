@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
@@ -125,7 +125,7 @@ _NUMBERS = 10
 _RECORD = Struct(f"{_NUMBERS}Q")
 
 
-class PackedOperations(Collection[Operation]):
+class PackedOperations:
     """Immutable sequence of operations, each of which is unpacked on request."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
@@ -162,9 +162,6 @@ class PackedOperations(Collection[Operation]):
 
     def __len__(self) -> int:
         return len(self._numbers) // _NUMBERS
-
-    def __contains__(self, operation: object) -> bool:
-        return any(operation == each for each in self)
 
     def __iter__(self) -> Iterator[Operation]:
         return self._operations(with_data=False)

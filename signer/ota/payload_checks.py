@@ -210,7 +210,6 @@ def _check_data(manifest: Manifest, blobs_length: int) -> None:
 
 
 HEAD = 48  # bytes: an xz stream's header, and its first block's up to the last filter
-_BLOCK = 4096
 _REPLACE_BZ, _SOURCE_BSDIFF, _REPLACE_XZ, _BROTLI_BSDIFF = 1, 5, 8, 10
 _BZIP2 = re.compile(rb"BZh[1-9]")
 _XZ_MAGIC, _XZ_HEADER = b"\xfd7zXZ\0", 12
@@ -229,7 +228,7 @@ def find_fault(operation: Operation, head: bytes) -> str:
     if operation.type == _REPLACE_XZ:
         return _xz_fault(head)
     if operation.type in {_SOURCE_BSDIFF, _BROTLI_BSDIFF}:
-        return _patch_fault(head, _BLOCK * count_blocks(operation.targets))
+        return _patch_fault(head, BLOCK_SIZE * count_blocks(operation.targets))
     return ""
 
 

@@ -18,6 +18,7 @@ from signer.ota.manifest import Manifest, Partition
 from signer.ota.metadata import PROPERTY_FILES, STREAMING_PROPERTY_FILES
 from signer.ota.operations import MAX_MINOR_VERSION, OPTIONAL_NAMES, VERITY, operation_name
 from signer.ota.package import Package
+from signer.ota.transfer_list import BLOCK_SIZE
 
 VERSION = "lineage.version"
 MAX_LABEL = 1024  # characters: `lineage.property_files` has to fit into a label
@@ -105,9 +106,6 @@ class OtaFacts:
         return show_name(self.path.name)
 
 
-_BLOCK_SIZE = 4096
-
-
 def summarize(path: Path, package: Package, sha256: str, signed: Signed) -> OtaFacts:
     """Return the facts about an A/B package; `sha256` is that of the file, in hex."""
     envelope, manifest, values = (
@@ -155,7 +153,7 @@ def summarize_block(path: Path, package: BlockPackage, sha256: str, signed: Sign
             for each in package.partitions
         ),
         minor_version=0,
-        block_size=_BLOCK_SIZE,
+        block_size=BLOCK_SIZE,
         unknown=envelope.unknown,
         transfer_version=package.version,
     )

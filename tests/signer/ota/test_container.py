@@ -175,10 +175,6 @@ def test_entry_differs_from_its_headers() -> None:
             load_container(io.BytesIO(data), len(data))
 
 
-def _members() -> list[Member]:
-    return [Member(name, data) for name, data in CONTENT.items()]
-
-
 def test_size_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole file, the directory and each unpacked entry are limited."""
     for cap, value, raw, fault in (
