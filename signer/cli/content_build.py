@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,28 +26,15 @@ from signer.cli.content_review import SHOWN, difference_json, print_difference
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import FOLDER
 from signer.cli.runtime import Runtime
-from signer.content.sources.build_result import LeftOut
+from signer.content.sources.build_result import BuildResult
 from signer.content.upstream import TITLES, Upstream, importing_extra, list_refused
 from signer.errors import ContentError, WorkFolderError, refusing
 
 if TYPE_CHECKING:
     from signer.content.pack_folder import PackFolder
-    from signer.content.sources.translations import Completeness
 
 SHOWN_LEFT_OUT = 10
 """Names that are shown for each reason why a builder left entries out."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """The contents of a pack to be built; `notes` are shown to the user."""
-
-    members: dict[str, Any]
-    entries: dict[str, Any]
-    pictures: Mapping[str, bytes]
-    notes: tuple[str, ...] = ()
-    completeness: Completeness | None = None
-    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 @click.command(
@@ -132,8 +117,7 @@ def build(
     if before is not None and before.kind != kind:
         raise ContentError(f"{base} is a pack of {before.kind}, not of {kind}.")
     now = int(runtime.now.timestamp())
-    draft = _read_edited(edited, kind) if edited else _read_source(kind, upstream, now)
-    members = dict(draft.members)
+    members, built = _read_edited(edited, kind) if edited else _read_source(kind, upstream, now)
     if before is not None:
         known = before.pack.version
         members["version"] = known + 1
@@ -151,7 +135,7 @@ def build(
     if title:
         members["title"] = title
     members = with_dates(members, start, end, rollout)
-    pack = make_pack(kind, members, draft.entries, draft.pictures, before)
+    pack = make_pack(kind, members, built.entries, built.pictures, before)
     check_packs_to_sign([pack], hosts)
     check_has_enough(pack, None if accept_loss else before)
     if pack.pictures:
@@ -159,7 +143,7 @@ def build(
             from signer.content.build import check_decodes
         check_decodes(pack)
     write_pack(out, pack)
-    _report(pack, before, draft, out, as_json=as_json)
+    _report(pack, before, built, out, as_json=as_json)
 
 
 @click.command(
@@ -219,7 +203,7 @@ def _find_signed(repo: Path | None, kind: str) -> int:
 def _report(
     pack: PackFolder,
     before: PackFolder | None,
-    draft: _Draft,
+    built: BuildResult,
     out: Path,
     *,
     as_json: bool,
@@ -228,24 +212,25 @@ def _report(
 
     if as_json:
         more: dict[str, Any] = (
-            {} if draft.completeness is None else {"missing": draft.completeness.find_missing()}
+            {} if built.completeness is None else {"missing": built.completeness.find_missing()}
         )
-        more["left_out"] = draft.left_out.to_json()
-        print_json({**_pack_json(pack), **more, "notes": list(draft.notes), "out": str(out)})
+        more["left_out"] = built.left_out.to_json()
+        print_json({**_pack_json(pack), **more, "notes": list(built.notes), "out": str(out)})
         return
-    for line in draft.left_out.to_lines(SHOWN_LEFT_OUT):
+    for line in built.left_out.to_lines(SHOWN_LEFT_OUT):
         click.echo(escape_invisible(line))
-    for note in draft.notes:
+    for note in built.notes:
         click.echo(note)
-    if draft.completeness is not None:
-        head, *rows = draft.completeness.rows()
+    if built.completeness is not None:
+        head, *rows = built.completeness.rows()
         print_table("Texts by language", head, rows)
     click.echo(f"Built {_describe(pack)} in {out}.")
     if before is not None:
         click.echo(f"Against version {before.pack.version}, {diff_packs(before, pack)}.")
 
 
-def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:
+def _read_source(kind: str, upstream: Upstream, now: int) -> tuple[dict[str, Any], BuildResult]:
+    """Return the members of the index entry, and the contents of a pack."""
     with importing_extra():
         from signer.content.build import build_entries
     built = build_entries(kind, upstream)
@@ -257,12 +242,11 @@ def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:
         "version": 1,
         "withdrawn": [],
     }
-    return _Draft(
-        members, built.entries, built.pictures, built.notes, built.completeness, built.left_out
-    )
+    return members, built
 
 
-def _read_edited(folder: Path, kind: str) -> _Draft:
+def _read_edited(folder: Path, kind: str) -> tuple[dict[str, Any], BuildResult]:
+    """Return what `_read_source` does, from a pack folder; a note names its sources."""
     from signer.content.pack_folder import load_edited
 
     edited = load_edited(folder, kind)
@@ -271,7 +255,8 @@ def _read_edited(folder: Path, kind: str) -> _Draft:
         f"pack.json names as sources {sources}: if your changes come from elsewhere, add their"
         " source to it."
     )
-    return _Draft(edited.members, edited.entries, edited.pictures, (escape_invisible(note),))
+    built = BuildResult(edited.entries, [], edited.pictures, (escape_invisible(note),))
+    return edited.members, built
 
 
 def _describe(pack: PackFolder) -> str:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from cryptography import x509
 from cryptography.utils import CryptographyDeprecationWarning
 
-from server.core.content.zones import check_tzif
+from server.core.content.zones import EMPTY_BLOCK, check_tzif
 from server.core.errors import FormatError
 
 
@@ -153,8 +153,7 @@ def compare_zones(
 def _decode(entry: dict[str, Any]) -> _Zone:
     data = base64.b64decode(entry["tzif"], validate=True)
     check_tzif(data)
-    *_, isut, isstd, leap, time, kinds, chars = _HEADER.unpack_from(data)
-    at = _HEADER.size + time * 5 + kinds * 6 + chars + leap * 8 + isstd + isut
+    at = _HEADER.size - 24 + len(EMPTY_BLOCK)  # the second header follows the block of version 1
     count = _HEADER.unpack_from(data, at)[5]
     seconds = struct.unpack_from(f">{count}q", data, at + _HEADER.size)
     limits = [int((each - _EPOCH).total_seconds()) for each in (_FIRST, _LAST)]

@@ -7,8 +7,8 @@ network for each access point.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 from xml.etree.ElementTree import Element, ParseError
@@ -45,15 +45,13 @@ FORBIDDEN = re.compile(r"[<>]|https?:|www\.|javascript:|data:", re.IGNORECASE)
 #: The reason for leaving out a part of the source that no member of an entry can hold.
 NO_PLACE = "entries have no place for it"
 
-Note = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True)
 class ReadReport:
     """Collects a reader's reports besides access points: notes, and omitted parts of the source."""
 
-    note: Note
-    left_out: LeftOut
+    notes: list[str] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 def make_access_point(
@@ -65,7 +63,7 @@ def make_access_point(
     use is left out. Returns None without a usable `apn` or type. `where` is the place in the source
     that `report` reports.
     """
-    point: dict[str, object] = {"carrier": _shorten(carrier, where, report.note)}
+    point: dict[str, object] = {"carrier": _shorten(carrier, where, report.notes)}
     for name, word in words.items():
         value = (word or "").strip()
         if not value:
@@ -86,11 +84,11 @@ def make_access_point(
     return point
 
 
-def _shorten(carrier: str, where: str, note: Note) -> str:
+def _shorten(carrier: str, where: str, notes: list[str]) -> str:
     """Return a carrier's name as one line of at most 100 characters."""
     name = " ".join(unicodedata.normalize("NFC", FORBIDDEN.sub(" ", carrier)).split())
     if len(name) > MAX_CARRIER:
-        note(f"{where}: the name is cut to {MAX_CARRIER} characters: {name}")
+        notes.append(f"{where}: the name is cut to {MAX_CARRIER} characters: {name}")
         name = name[: MAX_CARRIER - 1].rstrip() + "…"
     return name or "?"
 
@@ -167,7 +165,7 @@ def read_providers(root: Element, report: ReadReport) -> Iterator[tuple[str, dic
         points = provider.findall("gsm/apn")
         keys = list(_networks_of(provider, where, report))
         if keys and not points:
-            report.note(f"{where}: no access points for {', '.join(keys)}")
+            report.notes.append(f"{where}: no access points for {', '.join(keys)}")
         for element in points:
             point = _point_of(element, name, where, report)
             if point is not None:
@@ -250,18 +248,17 @@ def load_apn(path: Path, version: str, *, name: str = "", licence: str = "") -> 
         raise SourceError(
             f"{path} does not name its publisher; give --source-name and --source-licence."
         )
-    notes: list[str] = []
-    left_out = LeftOut()
+    report = ReadReport()
     networks: dict[str, list[dict[str, object]]] = {}
-    for key, point in reader(root, ReadReport(notes.append, left_out)):
+    for key, point in reader(root, report):
         points = networks.setdefault(key, [])
         if point in points:
-            left_out.add("an access point that its network has already", key)
+            report.left_out.add("an access point that its network has already", key)
         else:
             points.append(point)
     entries: dict[str, object] = {key: {"apns": networks[key]} for key in sorted(networks)}
     sources = [name_source(name, version, licence)]
-    return BuildResult(entries, sources, notes=tuple(notes), left_out=left_out)
+    return BuildResult(entries, sources, notes=tuple(report.notes), left_out=report.left_out)
 
 
 def _parse(path: Path) -> Element:

@@ -8,7 +8,7 @@ import datetime as dt
 import re
 from calendar import monthcalendar
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,20 +40,19 @@ ESTIMATED = " (estimated)"
 Calendar = Mapping[str, Mapping[dt.date, list[str]]]
 
 
-def load_calendar(years: Iterable[int]) -> Calendar:
-    """Return the English names of all countries' holidays, by country and day."""
-    chosen = sorted(set(years))
+def load_calendar(years: Sequence[int]) -> Calendar:
+    """Return the English names of all countries' holidays, by country and day; `years` ascend."""
     return {
         country: {
             day: names
-            for year in chosen
+            for year in years
             for day, names in sorted(english_days(country, year).items())
         }
         for country in sorted(list_supported_countries(include_aliases=False))
     }
 
 
-def days_of(marked: Marked, calendar: Calendar, years: Iterable[int]) -> dict[str, list[str]]:
+def days_of(marked: Marked, calendar: Calendar, years: Sequence[int]) -> dict[str, list[str]]:
     """Return the days of an occasion by place, from its rules, all of them optional.
 
     - `named` lists English names of holidays in the package: a country with such a holiday has the
@@ -78,7 +77,7 @@ def days_of(marked: Marked, calendar: Calendar, years: Iterable[int]) -> dict[st
     if "on" in rules:
         for place, rule in rules["on"].mapping().items():
             own = calendar.get(place, {})
-            found[place] = [str(_day_in(rule, year, own)) for year in sorted(set(years))]
+            found[place] = [str(_day_in(rule, year, own)) for year in years]
     if "without" in rules:
         found |= {each.text(): [] for each in rules["without"].sequence()}
     return dict(sorted(found.items()))

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -11,7 +11,6 @@ from signer.content.sources.build_result import BuildResult, name_source
 from signer.content.sources.translations import (
     Completeness,
     Marked,
-    Message,
     check_words,
     count_messages,
     read_messages,
@@ -53,7 +52,10 @@ def load_news(folder: Path, noun: str) -> BuildResult:
         of_part[message.locale] = message.text
     entries = {name: _entry_of(name, marked[name], texts[name]) for name in sorted(marked)}
     source = name_source(*(index[each].text() for each in ("source", "version", "licence")))
-    return BuildResult(dict(entries), [source], completeness=_count(marked, messages))
+    counts = count_messages(messages)
+    # An entry counts as present in a locale that has its title, which implies its body.
+    completeness = Completeness({name: counts.get(f"{name}/title", {}) for name in marked})
+    return BuildResult(dict(entries), [source], completeness=completeness)
 
 
 def _entry_of(name: str, marked: Marked, texts: dict[str, dict[str, str]]) -> dict[str, object]:
@@ -88,12 +90,6 @@ def _day_of(marked: Marked) -> str:
         return str(dt.date.fromisoformat(marked.text()))
     except ValueError:
         raise marked.error(f"{marked.text()!r} is not a day such as 2026-01-31") from None
-
-
-def _count(marked: dict[str, Marked], messages: Sequence[Message]) -> Completeness:
-    """Count an entry as present in a locale that has its title, which implies its body."""
-    counts = count_messages(messages)
-    return Completeness({name: counts.get(f"{name}/title", {}) for name in marked})
 
 
 def add_notice(

@@ -271,11 +271,10 @@ def check_words(text: str, where: str, limit: int, *, lines: bool = False) -> st
     return text
 
 
-def check_greeting(text: str, where: str) -> str:
-    """Return a greeting text; raises SourceError if it breaks a rule or needs too many SMS."""
+def check_greeting(text: str, where: str) -> None:
+    """Raise SourceError for a greeting text that breaks a rule or needs too many SMS."""
     check_words(text, where, 500, lines=True)
     if (segments := count_segments(text)) > MAX_SEGMENTS:
         raise SourceError(
             f"{where}: the text takes {segments} SMS, and {MAX_SEGMENTS} are allowed."
         )
-    return text

@@ -270,7 +270,7 @@ def test_malformed_list(tmp_path) -> None:
 def test_access_point_of_arbitrary_values(carrier, types, words):
     """Members are printable ASCII, ports and known types, or there is no access point."""
     left_out = LeftOut()
-    point = make_access_point(carrier, types, words, "here", ReadReport([].append, left_out))
+    point = make_access_point(carrier, types, words, "here", ReadReport([], left_out))
     if point is None:
         assert {"here": 1} in [each["names"] for each in left_out.to_json()]
         return
