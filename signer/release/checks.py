@@ -168,13 +168,10 @@ def list_upgrade_paths(
 
 def broken_upgrade_paths(releases: Mapping[str, Release]) -> list[str]:
     """Return a sentence for each channel whose newest build cannot be reached, sorted by name."""
-    channels = {
-        str(decode_release_path(path)[0]): decode_release_path(path)[0] for path in releases
-    }
     sentences = []
-    for name in sorted(channels):
+    for channel in sorted({decode_release_path(path)[0] for path in releases}, key=str):
         try:
-            list_upgrade_paths(channels[name], releases)
+            list_upgrade_paths(channel, releases)
         except ReleaseError as error:
             sentences.append(str(error))
     return sentences

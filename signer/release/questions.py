@@ -187,7 +187,7 @@ def judge_sources(
         if full is None:
             checklist.skip(name, question, "give that build's full package with --source")
         else:
-            checklist.ask(name, question, _check_source, facts, full, listed)
+            checklist.ask(name, question, check_source_bytes, facts, full, listed)
 
 
 def judge_omitted_partitions(
@@ -214,7 +214,7 @@ def judge_omitted_partitions(
         if proof.sha256 == facts.sha256 and proof.source is not None and not proof.refusal
     ]
     for older in olders:
-        checklist.ask(name, question, _check_left_out, facts, older, listed)
+        checklist.ask(name, question, check_left_out, facts, older, listed)
     if not olders:
         remark = "give the full package of the build before it with --source"
         if proved:
@@ -230,14 +230,6 @@ def _check_build(facts: OtaFacts, first: OtaFacts) -> None:
             f"{facts.shown} leads to another build than {first.shown};"
             " sign the packages of each build in a run of their own."
         )
-
-
-def _check_source(facts: OtaFacts, full: OtaFacts, listed: FullPackages) -> None:
-    check_source_bytes(facts, check_full_listed(full, listed))
-
-
-def _check_left_out(facts: OtaFacts, full: OtaFacts, listed: FullPackages) -> None:
-    check_left_out(facts, check_full_listed(full, listed))
 
 
 _QUESTION = "installs on a phone"

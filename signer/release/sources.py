@@ -77,8 +77,12 @@ def check_full_listed(full: OtaFacts, listed: FullPackages) -> OtaFacts:
     )
 
 
-def check_source_bytes(facts: OtaFacts, full: OtaFacts) -> None:
-    """Raise ReleaseRefusal unless the incremental starts from the partitions that `full` writes."""
+def check_source_bytes(facts: OtaFacts, full: OtaFacts, listed: FullPackages) -> None:
+    """Raise ReleaseRefusal unless the incremental starts from the partitions that `full` writes.
+
+    `full` must be the listed package of its build.
+    """
+    check_full_listed(full, listed)
     written = {partition.name: partition for partition in full.partitions}
     for partition in facts.partitions:
         if not partition.source_sha256:
@@ -96,11 +100,13 @@ def check_source_bytes(facts: OtaFacts, full: OtaFacts) -> None:
             )
 
 
-def check_left_out(facts: OtaFacts, older: OtaFacts) -> None:
+def check_left_out(facts: OtaFacts, older: OtaFacts, listed: FullPackages) -> None:
     """Raise ReleaseRefusal when the package lacks a partition that the full package `older` writes.
 
-    A phone that runs the older build refuses such a package, but only after the download.
+    `older` must be the listed package of its build. A phone that runs the older build refuses such
+    a package, but only after the download.
     """
+    check_full_listed(older, listed)
     written = {partition.name for partition in facts.partitions}
     names = [each.name for each in older.partitions if each.name not in written]
     if names:

@@ -39,6 +39,11 @@ def test_find_full() -> None:
     assert find_full(fingerprint(1), [STEP, FULL]) is FULL
 
 
+def only_factory(full):
+    """Return the packages of a role that lists none; the build of `full` is a factory build."""
+    return FullPackages("armani", empty_role(), {}, {full.fingerprint})
+
+
 def test_source_bytes(facts) -> None:
     """The source must write the partitions that the package patches."""
     assert any(each.source_sha256 for each in facts["step"].partitions)
@@ -48,7 +53,7 @@ def test_source_bytes(facts) -> None:
         (partition(STEP, name="new", source_size=0, source_sha256=""), FULL),
         (facts["step"], facts["first"]),
     ):
-        check_source_bytes(step, full)
+        check_source_bytes(step, full, only_factory(full))
     for step, full, sentence in (
         (partition(STEP, source_sha256="f" * 64), FULL, "patches another system than"),
         (partition(STEP, source_size=4097), FULL, "patches another system than"),
@@ -57,7 +62,7 @@ def test_source_bytes(facts) -> None:
         (facts["step"], facts["second"], "patches another"),
     ):
         with case(step), pytest.raises(ReleaseRefusal, match=sentence):
-            check_source_bytes(step, full)
+            check_source_bytes(step, full, only_factory(full))
 
 
 def test_unused_source_is_refused(facts) -> None:
