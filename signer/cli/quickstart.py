@@ -77,7 +77,7 @@ def quickstart_command(
     every role. Root has two keys, so that you can go on after the loss of one disk. After an
     interruption, run the same command again.
     """
-    from signer.quickstart.steps import Programs, describe_result, make_all
+    from signer.quickstart.steps import describe_result, make_all, make_runner
 
     unfinished = load_unfinished(out)
     if second is None:
@@ -94,7 +94,7 @@ def quickstart_command(
             make_all(
                 layout,
                 log_origin,
-                Programs(passphrase),
+                make_runner(passphrase),
                 (lambda _sentence: None) if as_json else click.echo,
             )
         except (SignerError, OSError) as error:

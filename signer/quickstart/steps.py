@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 from signer.durable import write_once
 from signer.errors import CeremonyError, EnvironmentFailedError
@@ -27,11 +26,8 @@ Words = tuple[str | Path, ...]
 _FAILED = 3  # the exit status of all programs when the environment failed
 
 
-class Run(Protocol):
-    """Runs a program to its end, and passes it the passphrase if it signs."""
-
-    def __call__(self, program: str, *words: str | Path, signs: bool = False) -> None:
-        """Raise SignerError if the program fails."""
+Run = Callable[..., None]
+"""Runs a program with its words to its end; with `signs` it passes the passphrase."""
 
 
 def make_all(layout: Layout, log_origin: str | None, run: Run, say: Callable[[str], None]) -> None:
@@ -81,17 +77,13 @@ def _make_keys(folder: Path, names: tuple[str, ...], run: Run) -> None:
         run("hening-signer", "keys", "new", "--keys", folder, *missing, signs=True)
 
 
-class Programs:
-    """Runs programs; those that sign read `passphrase` from a pipe, and no others receive it."""
+def make_runner(passphrase: bytes) -> Run:
+    """Return a function that runs programs; those that sign read `passphrase` from a pipe.
 
-    def __init__(self, passphrase: bytes) -> None:
-        self._passphrase = passphrase
+    It raises EnvironmentFailedError or CeremonyError with the program's message.
+    """
 
-    def __call__(self, program: str, *words: str | Path, signs: bool = False) -> None:
-        """Run `program` to its end.
-
-        Raises EnvironmentFailedError or CeremonyError with its message.
-        """
+    def run(program: str, *words: str | Path, signs: bool = False) -> None:
         command = [find_program(program), *map(str, words)]
         if not signs:
             _check(program, words, _run(command))
@@ -99,11 +91,13 @@ class Programs:
         reader, writer = os.pipe()
         try:
             with os.fdopen(writer, "wb") as pipe:
-                pipe.write(self._passphrase)  # it fits: a pipe holds 64 KiB
+                pipe.write(passphrase)  # it fits: a pipe holds 64 KiB
             command += ["--passphrase-fd", str(reader)]
             _check(program, words, _run(command, reader))
         finally:
             os.close(reader)
+
+    return run
 
 
 def find_program(name: str) -> str:

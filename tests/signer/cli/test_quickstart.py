@@ -25,7 +25,7 @@ def home(tmp_path, monkeypatch, now):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr("server.cli.state.now", lambda: now)
     monkeypatch.setattr(
-        "signer.quickstart.steps.Programs", lambda passphrase: InProcess(now, passphrase)
+        "signer.quickstart.steps.make_runner", lambda passphrase: InProcess(now, passphrase)
     )
     return tmp_path / "home"
 
@@ -155,7 +155,7 @@ def test_interrupted_quickstart_is_completed(run, monkeypatch, now):
     """The message says so; another passphrase or model is refused."""
     with monkeypatch.context() as patch:
         patch.setattr(
-            "signer.quickstart.steps.Programs", lambda passphrase: InProcess(now, passphrase, 2)
+            "signer.quickstart.steps.make_runner", lambda passphrase: InProcess(now, passphrase, 2)
         )
         status, _, errors = run(*START)
     assert status == 130
@@ -169,7 +169,9 @@ def test_interrupted_quickstart_is_completed(run, monkeypatch, now):
 
 def test_failed_step(run, monkeypatch, now):
     """The program's message is followed by how to go on."""
-    monkeypatch.setattr("signer.quickstart.steps.Programs", lambda _given: InProcess(now, b"short"))
+    monkeypatch.setattr(
+        "signer.quickstart.steps.make_runner", lambda _given: InProcess(now, b"short")
+    )
     status, _, errors = run(*START)
     assert status == 1
     assert errors.splitlines()[-1].endswith(

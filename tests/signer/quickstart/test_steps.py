@@ -12,7 +12,7 @@ from server.places import Places
 from signer.errors import CeremonyError, EnvironmentFailedError, Interrupted
 from signer.quickstart import steps
 from signer.quickstart.layout import Layout, load_unfinished, record_begin
-from signer.quickstart.steps import Programs, find_program, make_all
+from signer.quickstart.steps import find_program, make_all, make_runner
 from signer.release.policy import TeamPolicy, load_policy
 
 SCRIPT = """
@@ -99,16 +99,16 @@ def seen(tmp_path, monkeypatch):
 
 def test_passphrase_is_passed_through_a_pipe(seen) -> None:
     """It is in neither arguments nor environment; other programs do not get it."""
-    Programs(b"canary-4711")("hening-signer", "keys", "new", signs=True)
+    make_runner(b"canary-4711")("hening-signer", "keys", "new", signs=True)
     saw = seen()
     assert saw.pop("read") == "canary-4711"
     assert saw["words"][:3] == ["keys", "new", "--passphrase-fd"]
     assert "canary" not in json.dumps(saw)
-    Programs(b"canary-4711")("hening-server", "init")
+    make_runner(b"canary-4711")("hening-server", "init")
     assert "canary" not in json.dumps(seen())
     assert seen()["input"] == ""
     before = len(list(Path("/proc/self/fd").iterdir()))
-    Programs(b"x")("hening-signer", signs=True)
+    make_runner(b"x")("hening-signer", signs=True)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert seen()
 
@@ -122,7 +122,7 @@ def test_failure_repeats_message_of_program(tmp_path, monkeypatch):
         path.write_text(f"#!/bin/sh\n{commands}; exit {status}\n")
         path.chmod(0o755)
         with pytest.raises(kind, match=r"^`hening-server init` failed: no disk\.$"):
-            Programs(b"x")("hening-server", "init", "--state", path)
+            make_runner(b"x")("hening-server", "init", "--state", path)
 
 
 def test_find_program(monkeypatch):
