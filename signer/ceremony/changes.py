@@ -12,7 +12,7 @@ from server.core.errors import TrustError
 from server.core.latest import delegated_roles
 from server.core.metadata import verify_role
 from server.core.names import check_codename, is_codename, is_latest, is_online
-from signer.ceremony.plan import OnlineKeys, check_expiry_days, make_delegation
+from signer.ceremony.plan import OnlineKeys, check_expiry_days, make_delegation, number_next
 from signer.ceremony.policy import choose_expiry
 from signer.errors import CeremonyError, refusing
 from signer.keys.public_key import PublicKey, make_tuf_key
@@ -70,10 +70,7 @@ def plan_holders(
         above = planned.get("root" if role == "targets" else "targets")
         if role not in planned and above is not None and not _is_signed(roles[role], role, above):
             planned[role] = deepcopy(roles[role].signed)
-    check_expiry_days(tuple(planned), request.expiry_days)
-    for role, signed in planned.items():
-        signed.version += 1
-        signed.expires = choose_expiry(role, request.expiry_days, now)
+    number_next(planned, request.expiry_days, now)
     return planned
 
 
@@ -190,10 +187,7 @@ def plan_online(
         planned["targets"] = new_targets
     if not planned:
         raise CeremonyError("These online keys are named already; nothing would change.")
-    check_expiry_days(tuple(planned), expiry_days)
-    for role, signed in planned.items():
-        signed.version += 1
-        signed.expires = choose_expiry(role, expiry_days, now)
+    number_next(planned, expiry_days, now)
     return planned
 
 

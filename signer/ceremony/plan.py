@@ -15,10 +15,7 @@ from server.core.errors import FormatError, HeningError
 from server.core.names import check_codename, role_pattern
 from server.core.note import VerifierKey, decode_verifier_key
 from server.core.profile import check_delegated, check_point, check_root, check_targets
-from signer.ceremony.policy import (
-    MAX_EXPIRY_DAYS,
-    Policy,
-)
+from signer.ceremony.policy import MAX_EXPIRY_DAYS, Policy, choose_expiry
 from signer.errors import CeremonyError, refusing
 from signer.keys.public_key import PublicKey, make_tuf_key
 
@@ -90,6 +87,16 @@ def check_expiry_days(roles: Collection[str], expiry_days: Mapping[str, int]) ->
             raise CeremonyError(
                 f"{role} cannot expire after {days} days; choose 1 to {MAX_EXPIRY_DAYS}."
             )
+
+
+def number_next(
+    planned: Mapping[str, Root | Targets], expiry_days: Mapping[str, int], now: datetime
+) -> None:
+    """Turn copies of current versions into the next ones; raises as `check_expiry_days` does."""
+    check_expiry_days(tuple(planned), expiry_days)
+    for role, signed in planned.items():
+        signed.version += 1
+        signed.expires = choose_expiry(role, expiry_days, now)
 
 
 def make_delegation(role: str, keyids: Sequence[str], threshold: int) -> DelegatedRole:

@@ -32,10 +32,10 @@ class Policy:
     @property
     def lifetimes(self) -> dict[str, int]:
         """The lifetime limits that root will state: days by kind of role."""
-        kinds = {"codenames": self.models, "content": ("content",), "tables": ("tables",)}
+        common = {role: (role,) for role in ("content", "tables", "targets")}
         return {
             kind: max(LIFETIME_DAYS, *(self.expiry_days.get(role, 0) for role in roles))
-            for kind, roles in {**kinds, "targets": ("targets",)}.items()
+            for kind, roles in {"codenames": self.models, **common}.items()
         }
 
     def expires(self, role: str, now: datetime) -> datetime:

@@ -19,7 +19,14 @@ from signer.cli.ceremony_changes import (
 from signer.cli.ceremony_root import lifetimes, reset
 from signer.cli.change import NEW_FILE, Destination, finish_change
 from signer.cli.output import json_option, print_json
-from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, NumberAssignment, collected
+from signer.cli.parameters import (
+    CODENAME,
+    EXISTING_FILE,
+    FOLDER,
+    NumberAssignment,
+    collected,
+    read_limited,
+)
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.proposal_sign import review, sign
 from signer.cli.proposal_submit import accept, resubmit, submit
@@ -107,13 +114,11 @@ def init(
     """
     from signer.ceremony.initial import group_keys, init_repository
     from signer.ceremony.plan import MAX_ONLINE_KEYS, decode_online_keys, plan_ceremony
-    from signer.proposal.document import Change
     from signer.proposal.review import ONE_SIGNATURE_OF_TABLES
     from signer.work_folder import WorkFolder
 
     policy = Policy(models, thresholds, expiry_days)
-    with online.open("rb") as file:
-        online_keys = decode_online_keys(file.read(MAX_ONLINE_KEYS + 1))
+    online_keys = decode_online_keys(read_limited(online, MAX_ONLINE_KEYS))
     if propose is not None and not is_given("out"):
         out = None
     if (propose is None) == (out is None):
@@ -127,7 +132,7 @@ def init(
         destination = Destination(runtime, repo, propose, "", folder, None, passphrase_fd, as_json)
         keys = group_keys(destination.load_public_keys())
         planned = plan_ceremony(policy, keys, online_keys, runtime.now)
-        finish_change(destination, Change(planned))
+        finish_change(destination, planned)
         return
     repository = init_repository(
         WorkFolder(repo),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from signer.cli.parameters import (
     ROLE_KEY,
     NumberAssignment,
     collected,
+    read_limited,
 )
 from signer.cli.runtime import Runtime
 from signer.errors import CeremonyError
@@ -30,6 +31,7 @@ from signer.errors import CeremonyError
 if TYPE_CHECKING:
     from tuf.api.metadata import Root, Targets
 
+    from signer.ceremony.changes import HolderChange
     from signer.ceremony.root_plan import Expiry
     from signer.keys.public_key import PublicKey
     from signer.signing import Trusted
@@ -84,17 +86,10 @@ def holders(
     To rotate a key, add the new one and remove the old one. A role that would lack signatures
     afterwards is signed again in the same proposal.
     """
-    from signer.ceremony.changes import HolderChange, SignedRole, plan_holders
-    from signer.proposal.document import Change
+    from signer.ceremony.changes import SignedRole, plan_holders
     from signer.signing import load_delegated, load_trusted
 
-    keys = {key.name: key for key in destination.load_public_keys()}
-    request = HolderChange(
-        tuple(find_key(name, keys) for name in add),
-        tuple(find_removal(text, keys) for text in remove),
-        thresholds,
-        expiry_days,
-    )
+    request = request_holders(destination, add, remove, thresholds, expiry_days)
     trusted = load_trusted(destination.folder, None)
     affected = [role for role in request.roles if role in trusted.versions]
     loaded = {
@@ -105,7 +100,7 @@ def holders(
     data = destination.folder.load("targets", trusted.targets.version)
     loaded["targets"] = SignedRole(data, trusted.targets)
     planned = plan_holders(request, trusted.root, loaded, destination.now)
-    finish_change(destination, Change(planned))
+    finish_change(destination, planned)
 
 
 @click.command(
@@ -127,7 +122,6 @@ def model(
 ) -> None:
     """Add a model, signed by all keys CODENAME-N of the key folder."""
     from signer.ceremony.changes import plan_model
-    from signer.proposal.document import Change
     from signer.signing import load_trusted
 
     keys = [key for key in destination.load_public_keys() if key.role == codename]
@@ -139,7 +133,7 @@ def model(
         expiry_days,
         destination.now,
     )
-    finish_change(destination, Change(planned))
+    finish_change(destination, planned)
 
 
 @click.command(
@@ -164,11 +158,9 @@ def online(
     """
     from signer.ceremony.changes import plan_online
     from signer.ceremony.plan import MAX_ONLINE_KEYS, decode_online_keys
-    from signer.proposal.document import Change
     from signer.signing import load_trusted
 
-    with online.open("rb") as file:
-        keys = decode_online_keys(file.read(MAX_ONLINE_KEYS + 1))
+    keys = decode_online_keys(read_limited(online, MAX_ONLINE_KEYS))
     trusted = load_trusted(destination.folder, None)
     planned = plan_online(
         trusted.root,
@@ -178,23 +170,36 @@ def online(
         expiry_days=expiry_days,
         now=destination.now,
     )
-    finish_change(destination, Change(planned))
+    finish_change(destination, planned)
 
 
-def find_key(name: str, keys: Mapping[str, PublicKey]) -> PublicKey:
-    """Return a key of the key folder by its name; raises CeremonyError."""
-    if name not in keys:
-        raise CeremonyError(f"There is no key {name} in the key folder; import its public half.")
-    return keys[name]
+def request_holders(
+    destination: Destination,
+    add: Sequence[str],
+    remove: Sequence[str],
+    thresholds: Mapping[str, int],
+    expiry_days: Mapping[str, int],
+) -> HolderChange:
+    """Return the change that the options ask for; raises CeremonyError for an unknown key.
 
+    Keys are given by their names in the key folder, those to remove also as ROLE:KEYID.
+    """
+    from signer.ceremony.changes import HolderChange
 
-def find_removal(text: str, keys: Mapping[str, PublicKey]) -> tuple[str, str]:
-    """Return role and key id of a key to remove, given by its name or as ROLE:KEYID."""
-    role, colon, keyid = text.partition(":")
-    if colon:
-        return role, keyid
-    key = find_key(text, keys)
-    return key.role, key.keyid
+    keys = {key.name: key for key in destination.load_public_keys()}
+
+    def find(name: str) -> PublicKey:
+        if name not in keys:
+            raise CeremonyError(
+                f"There is no key {name} in the key folder; import its public half."
+            )
+        return keys[name]
+
+    removed = []
+    for text in remove:
+        role, _, keyid = text.partition(":")
+        removed.append((role, keyid) if keyid else (find(text).role, find(text).keyid))
+    return HolderChange(tuple(map(find, add)), tuple(removed), thresholds, expiry_days)
 
 
 @click.command(
@@ -219,7 +224,6 @@ def renew(
 ) -> None:
     """Sign roles again before they expire, with nothing else changed."""
     from signer.ceremony.root_plan import list_expiries, plan_renewal
-    from signer.proposal.document import Change
     from signer.signing import load_trusted
 
     if sum((bool(roles), every, within is not None)) != 1:
@@ -233,7 +237,7 @@ def renew(
     if not names:
         raise CeremonyError(f"No role expires within {within} days; there is nothing to renew.")
     planned = plan_renewal(names, current, expiry_days, destination.now)
-    finish_change(destination, Change(planned))
+    finish_change(destination, planned)
 
 
 @click.command(epilog="Example: hening-signer ceremony expiry --repo repo --within 30")

@@ -7,7 +7,7 @@ import click
 
 from server.core.names import is_codename
 from signer.ceremony.policy import MAX_EXPIRY_DAYS
-from signer.cli.ceremony_changes import expires_option, find_key, find_removal, load_roles
+from signer.cli.ceremony_changes import expires_option, load_roles, request_holders
 from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.content_options import PACK
 from signer.cli.content_release import new_files
@@ -39,7 +39,6 @@ def lifetimes(lifetimes: dict[str, int], destination: Destination) -> None:
     from tuf.api.metadata import Targets
 
     from signer.ceremony.root_plan import plan_lifetimes
-    from signer.proposal.document import Change
     from signer.signing import load_trusted
 
     trusted = load_trusted(destination.folder, None)
@@ -49,7 +48,7 @@ def lifetimes(lifetimes: dict[str, int], destination: Destination) -> None:
         if isinstance(role, Targets)
     }
     planned = plan_lifetimes(trusted.root, roles, lifetimes, destination.now)
-    finish_change(destination, Change(planned))
+    finish_change(destination, planned)
 
 
 @click.command(
@@ -110,13 +109,12 @@ def reset(
     from tuf.api.metadata import Targets
 
     from server.core.metadata import decode_targets
-    from signer.ceremony.changes import HolderChange, SignedRole
+    from signer.ceremony.changes import SignedRole
     from signer.ceremony.root_plan import ResetRequest, latest_time, plan_reset
     from signer.content.pack_folder import list_files
-    from signer.proposal.document import Change
     from signer.signing import load_delegated, load_trusted
 
-    keys = {key.name: key for key in destination.load_public_keys()}
+    holders = request_holders(destination, add, remove, {}, expiry_days)
     trusted = load_trusted(destination.folder, None)
     if role in {"root", "targets"} or role not in trusted.versions:
         raise CeremonyError(f"{role[:64]} has no resets; name a model, tables or content.")
@@ -128,25 +126,12 @@ def reset(
     time = None if latest is None else int(latest.replace(tzinfo=UTC).timestamp())
     if time is None and is_codename(role):
         time = latest_time(signed.signed, destination.now)
-    request = ResetRequest(
-        role,
-        counter,
-        time,
-        restored,
-        HolderChange(
-            tuple(find_key(name, keys) for name in add),
-            tuple(find_removal(text, keys) for text in remove),
-            expiry_days=expiry_days,
-        ),
-    )
+    request = ResetRequest(role, counter, time, restored, holders)
     data = destination.folder.load("targets", trusted.targets.version)
-    roles = {
-        "targets": SignedRole(data, trusted.targets),
-        role: signed,
-    }
+    roles = {"targets": SignedRole(data, trusted.targets), role: signed}
     planned = plan_reset(request, trusted.root, roles, destination.now)
     files = [path for folder in packs for path in list_files(folder)]
     follower = planned[role]
     assert isinstance(follower, Targets)
     packages = tuple(new_files(roles[role].signed, follower, files))
-    finish_change(destination, Change(planned, packages))
+    finish_change(destination, planned, packages)

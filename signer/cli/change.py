@@ -31,10 +31,10 @@ from signer.cli.runtime import Runtime, open_keystore
 from signer.durable import write_once
 
 if TYPE_CHECKING:
-    from tuf.api.metadata import Targets
+    from tuf.api.metadata import Root, Targets
 
     from signer.keys.public_key import PublicKey
-    from signer.proposal.document import Change
+    from signer.proposal.document import Package
     from signer.proposal.propose import Proposed
     from signer.proposal.submission import Submitted
     from signer.work_folder import WorkFolder
@@ -83,11 +83,6 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @json_option
     @wraps(command)
-    def act(*, as_json: bool, **options: Any) -> None:
-        del as_json  # the destination has it, too
-        command(**options)
-
-    @wraps(act)
     def run(
         *,
         repo: Path,
@@ -116,7 +111,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         if out is not None and (completed := complete_kept(destination.folder, out)):
             _report_completed(completed, out, as_json=as_json)
             return
-        act(destination=destination, as_json=as_json, **options)
+        command(destination=destination, **options)
 
     for option in (
         UTC_TIMES,
@@ -162,12 +157,18 @@ def describe_versions(versions: Mapping[str, int]) -> str:
     return ", ".join(f"{role} {version}" for role, version in versions.items())
 
 
-def finish_change(destination: Destination, change: Change, remarks: Sequence[str] = ()) -> None:
-    """Propose `change`, or sign and submit it, and print its review.
+def finish_change(
+    destination: Destination,
+    roles: Mapping[str, Root | Targets],
+    packages: Sequence[Package] = (),
+    remarks: Sequence[str] = (),
+) -> None:
+    """Propose the next versions of `roles`, or sign and submit them, and print their review.
 
-    `remarks` are the command's own sentences on the change.
+    `packages` are the files that they add, `remarks` the command's own sentences on the change.
     """
-    from signer.proposal.document import MAX_NOTE
+    from server.core.release_texts import MAX_NOTE
+    from signer.proposal.document import Change
     from signer.proposal.propose import propose_change
     from signer.proposal.review import review_transition
 
@@ -177,6 +178,7 @@ def finish_change(destination: Destination, change: Change, remarks: Sequence[st
     steps = Steps(destination.runtime.monotonic)
     with steps.step("judging"):
         keys = destination.load_public_keys()
+        change = Change(roles, tuple(packages))
         proposed = propose_change(
             destination.folder, change, keys, destination.now, destination.note
         )
@@ -199,8 +201,8 @@ def finish_change(destination: Destination, change: Change, remarks: Sequence[st
                 " holder runs `ceremony review` and `ceremony sign` with it."
             )
     else:
-        packages = [package.path for package in change.packages]
-        value["bundle"] = _sign(destination, proposed, packages, steps)
+        paths = [package.path for package in packages]
+        value["bundle"] = _sign(destination, proposed, paths, steps)
     if as_json:
         print_json({**value, "seconds": steps.seconds})
     else:

@@ -67,7 +67,6 @@ def release(
     """
     from signer.content.pack_folder import list_files, load_pack
     from signer.content.plan import check_links_that_stay, plan_packs
-    from signer.proposal.document import Change
 
     loaded = [load_pack(folder) for folder in folders]
     packs = [replace(p, members=with_dates(p.members, start, end, rollout)) for p in loaded]
@@ -85,7 +84,7 @@ def release(
         planned = plan_packs(current, own, new_hosts, expiry(destination.now, expiry_days))
         roles[role] = planned
         packages += new_files(current, planned, files)
-    finish_change(destination, Change(roles, tuple(packages)))
+    finish_change(destination, roles, packages)
 
 
 @click.command(
@@ -102,11 +101,10 @@ def withdraw(kind: str, version: int | None, expiry_days: int, destination: Dest
     kind may follow.
     """
     from signer.content.plan import plan_withdrawal
-    from signer.proposal.document import Change
 
     current = destination.load_role(KINDS[kind].role)
     planned = plan_withdrawal(current, kind, version, expiry(destination.now, expiry_days))
-    finish_change(destination, Change({KINDS[kind].role: planned}))
+    finish_change(destination, {KINDS[kind].role: planned})
 
 
 @click.command(
@@ -129,7 +127,6 @@ def schedule(
 ) -> None:
     """Change the rollout and the end of a signed pack; its bytes stay the same."""
     from signer.content.plan import plan_pack_edit
-    from signer.proposal.document import Change
 
     if no_end and end is not None:
         raise click.UsageError("--end and --no-end exclude each other.")
@@ -141,7 +138,7 @@ def schedule(
     role = KINDS[kind].role
     current = destination.load_role(role)
     planned = plan_pack_edit(current, kind, changes, expiry(destination.now, expiry_days))
-    finish_change(destination, Change({role: planned}))
+    finish_change(destination, {role: planned})
 
 
 def _hosts(current: Targets) -> tuple[str, ...]:

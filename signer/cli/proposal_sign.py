@@ -29,7 +29,7 @@ from signer.durable import write_once
 from signer.errors import ProposalError
 
 if TYPE_CHECKING:
-    from signer.proposal.document import Proposal
+    from server.core.proposal import Proposal
     from signer.proposal.signing import HolderRecord
 
 root_option = click.option(

@@ -201,12 +201,10 @@ def _finish(
 ) -> None:
     """Propose or sign an edit; one that is signed already is submitted again, as it may be lost."""
     from server.core.role_edit import is_unchanged
-    from signer.proposal.document import Change
     from signer.release.sign import submit_again
 
     if not is_unchanged(current, planned) or current.is_expired(destination.now):
-        change = Change({codename: planned})
-        finish_change(destination, change, remarks)
+        finish_change(destination, {codename: planned}, remarks=remarks)
         return
     if not destination.as_json:
         for remark in remarks:

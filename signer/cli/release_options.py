@@ -29,6 +29,7 @@ from signer.release.package_checks import choose_codename
 from signer.release.proof import Proofs, load_proof
 
 if TYPE_CHECKING:
+    from signer.ota.signatures import Certificate
     from signer.ota.summary import OtaFacts
     from signer.release.policy import TeamPolicy
     from signer.release.request import Extras, ReleaseRequest
@@ -215,14 +216,17 @@ def inspect_packages(options: ReleaseOptions, repo: Path) -> Inspected:
 
     Raises OtaError when no package is sound, ReleaseRefusal for an invalid proof.
     """
+    from signer.ota.signatures import decode_certificate
     from signer.release.policy import load_policy
     from signer.release.request import ReleaseRequest
 
     policy, unsound = load_policy(repo), dict[str, OtaError]()
+    pem = options.certificate
+    certificate = None if pem is None else decode_certificate(pem)
     proofs = Proofs(
         tuple(map(load_proof, options.proofs)),
         policy.require_proof,
-        "" if options.certificate is None else _hash_certificate(options.certificate),
+        "" if certificate is None else hashlib.sha256(certificate.der).hexdigest(),
         find_version(),
     )
     packages = _inspect(options, options.packages, unsound)
@@ -240,21 +244,20 @@ def inspect_packages(options: ReleaseOptions, repo: Path) -> Inspected:
         frozenset(options.allow_operations),
         proofs,
         options.labels,
-        _find_extras(options, packages),
+        _find_extras(options, packages, certificate),
     )
     return Inspected(request, packages, sources, unsound, policy)
 
 
-def _find_extras(options: ReleaseOptions, packages: list[OtaFacts]) -> dict[str, Extras]:
+def _find_extras(
+    options: ReleaseOptions, packages: list[OtaFacts], certificate: Certificate | None
+) -> dict[str, Extras]:
     """Return csig and MD5 of each package; raises SignatureError for a csig of other bytes."""
     from signer.bundle_writer import Blob
     from signer.ota.csig import check_csig
     from signer.ota.errors import SignatureError
-    from signer.ota.signatures import decode_certificate
     from signer.release.request import Extras
 
-    pem = options.certificate
-    certificate = None if pem is None else decode_certificate(pem)
     csigs = {path.name.removesuffix(".csig"): path for path in options.csigs}
     if unknown := csigs.keys() - {facts.path.name for facts in packages}:
         raise SignatureError(
@@ -276,12 +279,6 @@ def _find_extras(options: ReleaseOptions, packages: list[OtaFacts]) -> dict[str,
         if csig is not None or md5:
             extras[facts.path.name] = Extras(csig, md5)
     return extras
-
-
-def _hash_certificate(raw: bytes) -> str:
-    from signer.ota.signatures import decode_certificate
-
-    return hashlib.sha256(decode_certificate(raw).der).hexdigest()
 
 
 def _inspect(

@@ -24,7 +24,9 @@ from signer.errors import ReleaseRefusal
 from signer.release.package_checks import Verdict
 
 if TYPE_CHECKING:
-    from signer.proposal.document import Change
+    from tuf.api.metadata import Targets
+
+    from signer.proposal.document import Package
     from signer.release.checks import UpgradePath
     from signer.release.questions import JudgedRelease
     from signer.release.sign import SignedRelease
@@ -103,8 +105,7 @@ def sign(options: ReleaseOptions, destination: Destination, expiry_days: int) ->
     for error in inspected.unsound.values():
         raise error
     if destination.propose is not None:
-        change = _plan_change(inspected, destination, expiry_days)
-        finish_change(destination, change)
+        finish_change(destination, *_plan_change(inspected, destination, expiry_days))
         return
     assert destination.out is not None
     assert destination.keys is not None
@@ -194,9 +195,12 @@ def _is_of_server(out: Path) -> bool:
         return True
 
 
-def _plan_change(inspected: Inspected, destination: Destination, expiry_days: int) -> Change:
+def _plan_change(
+    inspected: Inspected, destination: Destination, expiry_days: int
+) -> tuple[dict[str, Targets], list[Package]]:
+    """Return the next version of the model's role, and the packages that it adds."""
     from server.core.role_edit import is_unchanged
-    from signer.proposal.document import Change, Package
+    from signer.proposal.document import Package
     from signer.release.plan import plan_release
 
     role = inspected.request.channel.codename
@@ -217,7 +221,7 @@ def _plan_change(inspected: Inspected, destination: Destination, expiry_days: in
     packages = [Package(facts.path, facts.length, facts.sha256) for facts in inspected.packages]
     csigs = [each.csig for each in inspected.request.extras.values() if each.csig is not None]
     packages += [Package(each.path, each.length, each.sha256) for each in csigs]
-    return Change({role: planned}, tuple(packages))
+    return {role: planned}, packages
 
 
 def _list_paths(inspected: Inspected, judged: JudgedRelease) -> tuple[list[UpgradePath], str]:

@@ -13,13 +13,16 @@ from server.core.metadata import (
     verify_role,
     verify_root,
 )
+from server.core.proposal import Proposal
 from signer.errors import EnvironmentFailedError, ProposalError, WorkFolderError, refusing
-from signer.proposal.document import Proposal
 from signer.proposal.propose import Proposed
 from signer.proposal.signing import RoleSignature, SignatureFile
 from signer.proposal.trust import Transition
 from signer.signing import decode_offline_role
 from signer.work_folder import WorkFolder
+
+Files = dict[tuple[str, int], bytes]
+"""Bytes by role and version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +93,12 @@ def tally_signatures(
 
 def assemble_files(
     transition: Transition, signatures: Mapping[str, Sequence[RoleSignature]]
-) -> dict[str, bytes]:
+) -> Files:
     """Return the signed bytes of each role, verified against the keys that must have signed it.
 
     Raises ProposalError when a threshold is not met.
     """
-    files: dict[str, bytes] = {}
+    files: Files = {}
     for role, metadata in transition.new.items():
         metadata.signatures.clear()
         for signature in signatures.get(role, ()):
@@ -108,7 +111,7 @@ def assemble_files(
                 verify_first_root(data)
             else:
                 verify_root(data, transition.before.root, None)
-        files[role] = data
+        files[role, metadata.signed.version] = data
     return files
 
 
@@ -130,10 +133,6 @@ def _verify(transition: Transition, signature: RoleSignature) -> None:
             f"The signature of {signature.keyid[:16]} under {role} is not valid; ask its holder to"
             " sign again."
         ) from error
-
-
-Files = dict[tuple[str, int], bytes]
-"""Bytes by role and version."""
 
 
 def accept_signatures(
@@ -174,11 +173,9 @@ def find_accepted(folder: WorkFolder, proposal: Proposal) -> Files | None:
 
 def assemble_signed(proposed: Proposed, files: Sequence[SignatureFile]) -> Files:
     """Return the signed bytes of a proposal; raises ProposalError unless its thresholds are met."""
-    transition = proposed.transition
-    signatures = collect_signatures(transition, proposed.identity, files)
+    signatures = collect_signatures(proposed.transition, proposed.identity, files)
     _check_complete(proposed, signatures)
-    content = assemble_files(transition, signatures)
-    return {(role, transition.new[role].signed.version): data for role, data in content.items()}
+    return assemble_files(proposed.transition, signatures)
 
 
 def take_over(folder: WorkFolder, proposal: Proposal, files: Files) -> Files:

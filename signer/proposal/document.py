@@ -1,6 +1,5 @@
 """Reads and writes proposal files, which hold the versions to replace and the new versions."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,32 +17,9 @@ from server.core.metadata import (
 )
 from server.core.names import TOP_LEVEL_ROLES
 from server.core.profile import check_root, check_targets
-from server.core.proposal import (
-    MAX_PROPOSAL,
-    Hash,
-    KeyLabel,
-    MetadataText,
-    PackageFile,
-    Proposal,
-    proposal_id,
-)
-from server.core.release_texts import MAX_NOTE
+from server.core.proposal import MetadataText, Proposal
 from server.core.succession import check_role_alone
 from signer.errors import ProposalError, refusing
-
-__all__ = [
-    "MAX_NOTE",
-    "MAX_PROPOSAL",
-    "Hash",
-    "KeyLabel",
-    "MetadataText",
-    "PackageFile",
-    "Proposal",
-    "decode_proposal",
-    "encode_proposal",
-    "hash_unsigned",
-    "proposal_id",
-]
 
 
 def encode_proposal(proposal: Proposal) -> bytes:
@@ -56,11 +32,6 @@ def decode_proposal(data: bytes) -> Proposal:
     """Decode a proposal file, which must be canonical. Nothing in it is trusted yet."""
     with refusing(ProposalError):
         return codec.decode_proposal(data)
-
-
-def hash_unsigned(data: bytes) -> str:
-    """Return the sha256 under which the unsigned bytes of a role version are recorded."""
-    return hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,10 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from server.core.metadata import encode_metadata
 from server.core.names import TOP_LEVEL_ROLES
+from server.core.proposal import MetadataText, PackageFile, Proposal, proposal_id
 from signer.errors import ProposalError, refusing
 from signer.keys.public_key import PublicKey
-from signer.proposal.document import (
-    Change,
-    MetadataText,
-    PackageFile,
-    Proposal,
-    decode_proposal,
-    encode_proposal,
-    proposal_id,
-)
+from signer.proposal.document import Change, decode_proposal, encode_proposal
 from signer.proposal.trust import Transition, changed_delegations, verify_proposal
 from signer.signing import load_trusted
 from signer.work_folder import WorkFolder

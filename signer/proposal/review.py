@@ -130,16 +130,14 @@ def _review_role(
 ) -> RoleReview:
     before, after = transition.before, transition.after
     old = None if before is None else before.role(role)
+    old_targets = old if isinstance(old, Targets) else None
     new = transition.new[role].signed
-    changes: list[str] = []
-    warnings: list[str] = []
     if isinstance(new, Root):
         delegated = ["root", "targets", "snapshot", "timestamp"]
         old_root = old if isinstance(old, Root) else None
         changes, warnings = _review_keys(old_root, new, delegated, names)
         changes += describe_root(old_root, new)
     elif role == "targets":
-        old_targets = old if isinstance(old, Targets) else None
         # By the profile, the keys of latest sign its parts, too.
         delegated = [name for name in delegated_roles(new) if not is_part(name)]
         changes, warnings = _review_keys(old_targets, new, delegated, names)
@@ -147,13 +145,13 @@ def _review_role(
         changes += split
         warnings += [SPLIT_WARNING] if split else []
     elif role in CONTENT_ROLES:
-        changes, warnings = describe_packs(role, old if isinstance(old, Targets) else None, new)
+        changes, warnings = describe_packs(role, old_targets, new)
         if role == "tables" and after.delegator(role).get_delegated_role(role).threshold < 2:
             warnings.append(ONE_SIGNATURE_OF_TABLES)
     else:
-        changes, warnings = describe_releases(old if isinstance(old, Targets) else None, new)
+        changes, warnings = describe_releases(old_targets, new)
     if isinstance(new, Targets):
-        changes += describe_followed_reset(old if isinstance(old, Targets) else None, new)
+        changes += describe_followed_reset(old_targets, new)
     if others := list_unreviewed(old, new, is_content=role in CONTENT_ROLES):
         changes.append(f"Changes members that this version cannot describe: {', '.join(others)}.")
         warnings.append("Ask for their meaning before you sign, or read them in the file.")

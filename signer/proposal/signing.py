@@ -1,5 +1,6 @@
 """Signs a proposal with the keys of one holder, and records the signed versions."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,12 @@ from securesystemslib.signer import Signer
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.metadata import ROOT_LIMIT
 from server.core.names import check_role
+from server.core.proposal import Hash, Proposal
 from server.core.release import Positive
 from signer.durable import replace_file
 from signer.errors import ProposalError, SignerError, refusing
 from signer.keys.keystore import Keystore, Passphrases
 from signer.keys.public_key import PublicKey
-from signer.proposal.document import Hash, Proposal, hash_unsigned
 from signer.proposal.trust import Transition
 
 MAX_SIGNATURES = 16 * 1024 * 1024
@@ -207,9 +208,9 @@ def decode_record(data: bytes) -> dict[str, SignedVersion]:
 
 
 def list_versions(proposal: Proposal) -> dict[str, SignedVersion]:
-    """Return the versions that a proposal asks to sign."""
+    """Return the versions that a proposal asks to sign, with the sha256 of their unsigned bytes."""
     return {
-        file.role: SignedVersion(file.version, hash_unsigned(file.data))
+        file.role: SignedVersion(file.version, hashlib.sha256(file.data).hexdigest())
         for file in proposal.changes
     }
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from server.core.metadata import decode_targets
 from server.core.names import TOP_LEVEL_ROLES
+from server.core.proposal import PackageFile, Proposal
 from server.core.release import named_blobs
 from signer.bundle_writer import Blob, Progress, check_incoming, prepared_bundle
 from signer.errors import ProposalError, refusing, resumable
 from signer.keys.keystore import Keystore, Passphrases
 from signer.proposal.accept import assemble_signed, find_accepted, take_over
-from signer.proposal.document import PackageFile, Proposal, decode_proposal
+from signer.proposal.document import decode_proposal
 from signer.proposal.propose import Proposed
 from signer.proposal.signing import find_holdings, sign_proposal
 from signer.signing import load_trusted

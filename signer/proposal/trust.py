@@ -29,11 +29,12 @@ from server.core.metadata import (
 )
 from server.core.names import TOP_LEVEL_ROLES, is_codename, is_latest
 from server.core.profile import check_root, check_targets
+from server.core.proposal import MetadataText, PackageFile, Proposal
 from server.core.release import named_blobs
 from server.core.release_texts import check_changelogs
 from server.core.succession import check_role_content
 from signer.errors import ProposalError, refusing
-from signer.proposal.document import MetadataText, PackageFile, Proposal, State, verify_context
+from signer.proposal.document import State, verify_context
 from signer.signing import decode_offline_role
 
 

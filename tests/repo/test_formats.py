@@ -27,6 +27,8 @@ from server.core import (
 from server.core.content import greetings, part, picture
 from server.core.content.kinds import KINDS
 from server.core.errors import HeningError
+from server.core.proposal import MAX_PROPOSAL, Proposal, proposal_id
+from server.core.release_texts import MAX_NOTE
 from server.release.auth import accounts, audit_log, principal, tokens
 from server.storage import database
 from signer.proposal import document, signing, trust
@@ -228,7 +230,7 @@ def test_proposal_vectors():
     proposal, signed = (block.encode() for block in blocks)
     identity = hashlib.sha256(proposal).hexdigest()
     assert identity in section(10)
-    assert document.proposal_id(proposal) == identity
+    assert proposal_id(proposal) == identity
     read = document.decode_proposal(proposal)
     assert document.encode_proposal(read) == proposal
     assert trust.decode_unsigned(read.changes[0]).signed.version == 2
@@ -240,10 +242,10 @@ def test_proposal_vectors():
 def test_members_and_limits_of_proposals():
     """Table and class of section 10 name the same members; limits of bytes and counts are equal."""
     table = {name for row in rows(10, 2) for name in re.findall(r"`(\w+)`", row[0])}
-    assert table | {"schema", "kind"} == set(document.Proposal.__struct_fields__)
-    assert document.MAX_PROPOSAL == 256 * 2**20
+    assert table | {"schema", "kind"} == set(Proposal.__struct_fields__)
+    assert MAX_PROPOSAL == 256 * 2**20
     assert signing.MAX_SIGNATURES == 16 * 2**20
-    assert f"at most {document.MAX_NOTE} characters" in section(10)
+    assert f"at most {MAX_NOTE} characters" in section(10)
 
 
 async def test_audit_log_vectors(tmp_path):

@@ -15,11 +15,11 @@ from client_sim.device.errors import TrustError
 from client_sim.device.limits import check_followed
 from server.core.errors import HeningError
 from server.core.metadata import encode_metadata
+from server.core.proposal import MetadataText, PackageFile, Proposal
 from server.publisher.keys.online_keys import create_online_keys, load_online_keys
 from server.publisher.published import Trust
 from server.publisher.verify import RoleVersion, verify_submission
 from signer.errors import ProposalError
-from signer.proposal.document import MetadataText, PackageFile, Proposal
 from signer.proposal.trust import verify_proposal
 from tests.cases import case
 from tests.server.ceremony import Ceremony, release

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from server.core.proposal import proposal_id
 from signer.keys.keystore import Keystore
-from signer.proposal.document import proposal_id
 from signer.work_folder import WorkFolder
 from tests.cases import case
 

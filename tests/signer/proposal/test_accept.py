@@ -6,6 +6,7 @@ import pytest
 from tuf.api.metadata import Metadata
 
 from server.core.metadata import encode_metadata, verify_role, verify_root
+from server.core.proposal import MetadataText
 from signer.ceremony.changes import HolderChange
 from signer.ceremony.initial import group_keys
 from signer.ceremony.plan import decode_online_keys, plan_ceremony
@@ -19,7 +20,7 @@ from signer.proposal.accept import (
     find_accepted,
     tally_signatures,
 )
-from signer.proposal.document import Change, MetadataText, check_anchor, encode_proposal
+from signer.proposal.document import Change, check_anchor, encode_proposal
 from signer.proposal.propose import load_proposal, propose_change
 from signer.proposal.signing import find_holdings, sign_proposal
 from signer.signing import load_delegated, load_trusted
@@ -233,7 +234,7 @@ def test_new_root_needs_old_and_new_keys(team, new_keys) -> None:
     files = team.sign(proposed, "alice", "bob", "carol")
     data = assemble_files(proposed.transition, collect(proposed, files))
     root = proposed.transition.before.root
-    assert verify_root(data["root"], root, team.now).signed.version == 2
+    assert verify_root(data["root", 2], root, team.now).signed.version == 2
 
 
 def test_invalid_signature_is_refused(team) -> None:

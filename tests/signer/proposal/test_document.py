@@ -6,15 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.core.proposal import MetadataText, PackageFile, Proposal, proposal_id
 from signer.errors import ProposalError
-from signer.proposal.document import (
-    MetadataText,
-    PackageFile,
-    Proposal,
-    decode_proposal,
-    encode_proposal,
-    proposal_id,
-)
+from signer.proposal.document import decode_proposal, encode_proposal
 from tests.cases import case
 
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True)

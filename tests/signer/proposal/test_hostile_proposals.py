@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from server.core.proposal import MetadataText
 from signer.errors import ProposalError
-from signer.proposal.document import MetadataText, encode_proposal
+from signer.proposal.document import encode_proposal
 from signer.proposal.propose import load_proposal
 from signer.proposal.review import review_transition
 

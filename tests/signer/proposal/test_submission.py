@@ -5,9 +5,10 @@ import pytest
 
 from server.core.bundle import decode_bundle
 from server.core.names import Channel
+from server.core.proposal import PackageFile
 from signer.errors import ProposalError
 from signer.proposal.accept import accept_signatures
-from signer.proposal.document import Change, Package, PackageFile
+from signer.proposal.document import Change, Package
 from signer.proposal.propose import propose_change
 from signer.proposal.submission import (
     _find_package,

@@ -5,9 +5,10 @@ import pytest
 from tuf.api.metadata import Metadata, TargetFile
 
 from server.core.metadata import encode_metadata
+from server.core.proposal import MetadataText
 from signer.ceremony.changes import HolderChange
 from signer.errors import ProposalError
-from signer.proposal.document import MetadataText, check_anchor
+from signer.proposal.document import check_anchor
 from signer.proposal.trust import verify_proposal
 from tests.cases import case
 from tests.server.ceremony import release
