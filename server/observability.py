@@ -3,7 +3,9 @@
 No field holds an address, a header, a path from a client, or any other part of a request.
 """
 
+import asyncio
 import logging
+import signal
 import sys
 import traceback
 from collections.abc import Mapping
@@ -61,6 +63,19 @@ def describe_unexpected(context: Mapping[str, object]) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"an unexpected {type(error).__name__}{place}."
+
+
+def watch_loop() -> asyncio.Event:
+    """Log unexpected errors of the running loop; return an event that SIGTERM and SIGINT set."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.set_exception_handler(
+        lambda _loop, context: structlog.get_logger().error(
+            "alarm", error=describe_unexpected(context)
+        )
+    )
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    return stop
 
 
 def configure_logging(stream: TextIO | None = None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -86,23 +85,11 @@ def serve(
 
 
 async def _serve(service: KeyService, path: Path) -> None:
-    import asyncio
-
-    import structlog
-
     from server.keys.service import serving
-    from server.observability import describe_unexpected
+    from server.observability import watch_loop
 
     manager = os.environ.get("NOTIFY_SOCKET", "")
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(
-        lambda _loop, context: structlog.get_logger().error(
-            "alarm", error=describe_unexpected(context)
-        )
-    )
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+    stop = watch_loop()
     async with serving(service, path):
         click.echo(str(path))
         notify(manager, "READY=1")

@@ -8,12 +8,14 @@ import signal
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
 
 from hening.times import UTC_TIMES, show_time
 from server.cli.clock import choose_clock
+from server.cli.database import run_in_database
 from server.cli.options import (
     CONFIG,
     JSON,
@@ -36,6 +38,9 @@ from server.publisher.maintenance.checks.finding import Finding
 from server.release.api import PREFIX
 from server.settings import Node
 from server.tables import print_table
+
+if TYPE_CHECKING:
+    from server.storage.database import Sessions
 
 PORT = click.IntRange(0, 65_535)
 _VERDICTS = {
@@ -108,12 +113,11 @@ def run(
     """
     import asyncio
 
-    import structlog
     import uvloop
 
     from server.app import running, running_device
     from server.device_serving import Inherited
-    from server.observability import configure_logging, describe_unexpected
+    from server.observability import configure_logging, watch_loop
     from server.processes.priority import ProcessStarter, lower_priority
 
     settings = read_settings(state, config, **options)
@@ -138,16 +142,8 @@ def run(
         lower_priority()
 
     async def serve() -> None:
-        stop, hangup = asyncio.Event(), asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(
-            lambda _loop, context: structlog.get_logger().error(
-                "alarm", error=describe_unexpected(context)
-            )
-        )
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, hangup.set)
+        stop, hangup = watch_loop(), asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
         api_ports: list[int] = []
         urgent_ports: list[int] = []
         inherited = Inherited(passed, os.environ, hangup, starter)
@@ -201,12 +197,10 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     It continues after an error, and `run` may run meanwhile. Exit status 1 means that something is
     wrong, or that a role is due and has to be signed again now.
     """
-    import asyncio
-
     from server.publisher.maintenance.check import check_state, check_store
     from server.release.checks import check_control_plane
     from server.settings_checks import check_dialects, check_settings_files
-    from server.storage.database import is_current, open_database
+    from server.storage.database import is_current
     from server.stores import open_blobs
 
     settings = read_settings(state, config)
@@ -214,13 +208,12 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     store = check_store(folder, os.geteuid())
     blobs = open_blobs(folder, settings, now)
 
-    async def look() -> list[Finding]:
-        async with open_database(folder.database) as sessions:
-            found = await check_state(folder, sessions, blobs, now(), deep=deep)
-            return [*found, *store, *await check_control_plane(sessions)]
+    async def look(sessions: Sessions) -> list[Finding]:
+        found = await check_state(folder, sessions, blobs, now(), deep=deep)
+        return [*found, *store, *await check_control_plane(sessions)]
 
     if is_current(folder.database):
-        findings = asyncio.run(look())
+        findings = run_in_database(folder, look)
         user = state.stat().st_uid  # root may run the check, too
         findings += check_settings_files(settings_file(state, config), settings, user)
         findings += check_dialects(folder, settings.compat, blobs, int(now().timestamp()))
