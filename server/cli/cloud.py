@@ -2,13 +2,10 @@
 
 import asyncio
 import os
-import signal
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
 import click
-import structlog
 
 from server.cli.cloud_accounts import account, code_group
 from server.cli.cloud_care import backup, check, migrate, restore, upkeep
@@ -17,17 +14,23 @@ from server.cli.cloud_folder import (
     FOLDER,
     PATH,
     PEPPER,
+    epoch,
     find_pepper,
+    open_cloud_bodies,
     print_escrow,
 )
 from server.cli.cloud_pepper import pepper as pepper_commands
 from server.cli.cloud_policy import GivenPolicy, breach_group, policy_group, policy_options
 from server.cloud.pepper.file import Pepper, load_pepper
 from server.cloud.settings import CloudFolder, CloudSettings, load_cloud_settings, make_cloud
-from server.observability import configure_logging, describe_unexpected
+from server.observability import configure_logging, watch_loop
 from server.processes.sockets import raise_descriptor_limit
 
-log = structlog.get_logger()
+SIGN_UP = click.option(
+    "--sign-up",
+    type=click.Choice(["closed", "code", "open"]),
+    help="Who may make an account.  [default: code]",
+)
 
 
 @click.group()
@@ -59,11 +62,7 @@ for _group in (account, pepper_commands, policy_group, code_group, breach_group)
     help="The region whose law applies, such as `id`. It cannot be changed later.",
 )
 @policy_options
-@click.option(
-    "--sign-up",
-    type=click.Choice(["closed", "code", "open"]),
-    help="Who may make an account.  [default: code]",
-)
+@SIGN_UP
 @ESCROW_TO
 def init(
     folder: Path,
@@ -99,11 +98,7 @@ def init(
 @PEPPER
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Its port; 0 is any free port.")
-@click.option(
-    "--sign-up",
-    type=click.Choice(["closed", "code", "open"]),
-    help="Who may make an account.  [default: code]",
-)
+@SIGN_UP
 def run(folder: Path, pepper: Path | None, **options: str | int | None) -> None:
     """Serve owners' devices until SIGTERM."""
     found = CloudFolder(folder)
@@ -118,28 +113,20 @@ async def _serve(folder: CloudFolder, pepper: Pepper, settings: CloudSettings) -
     # Imported here, because they import aiohttp and SQLAlchemy.
     from server.cloud.app import serving
     from server.cloud.metrics import CloudMetrics
-    from server.cloud.storage.bodies import open_bodies
     from server.health import serving_health
 
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.set_exception_handler(
-        lambda _loop, context: log.error("alarm", error=describe_unexpected(context))
-    )
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    bodies = open_bodies(folder, settings, os.urandom, time.time)
+    stop = watch_loop()
+    bodies = open_cloud_bodies(folder.root, settings)
     place = folder.database(settings)
     peppers = pepper.candidates(settings.region, os.urandom)
     metrics = CloudMetrics()
     health = serving_health(settings.metrics_port, metrics.registry, metrics.reasons)
-    async with serving(place, bodies, peppers, settings, _now, os.urandom, metrics=metrics) as port:
+    async with serving(
+        place, bodies, peppers, settings, epoch, os.urandom, metrics=metrics
+    ) as port:
         with health if settings.metrics_port else nullcontext():
             click.echo(f"http{'s' if settings.tls_cert else ''}://{settings.host}:{port}")
             await stop.wait()
-
-
-def _now() -> int:
-    return int(time.time())
 
 
 for command in (check, backup, restore, upkeep, migrate):

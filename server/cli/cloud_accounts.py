@@ -4,7 +4,6 @@
 """
 
 import os
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +11,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from server.cli.cloud_folder import FOLDER, PEPPER, epoch, load_settings, open_peppers, run_in_cloud
+from server.cli.cloud_folder import (
+    FOLDER,
+    PEPPER,
+    epoch,
+    load_law,
+    load_settings,
+    open_cloud_bodies,
+    open_peppers,
+    run_in_cloud,
+)
 from server.cli.options import JSON
-from server.cloud.settings import CloudFolder
 from server.core.quantities import spell_size
 from server.tables import print_table
 
@@ -115,25 +122,18 @@ def suspend(account: str, folder: Path, lift: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def erase(account: str, folder: Path, pepper: Path | None, yes: bool) -> None:
     """Erase the account ID and all of its data, as its owner could. It cannot be undone."""
-    # Imported here, because they import SQLAlchemy.
-    from server.cloud.law.policies import Policies
-    from server.cloud.law.rounds import Law
     from server.cloud.operator import show_account
-    from server.cloud.pepper.rotation import choose_secrets
-    from server.cloud.storage.bodies import open_bodies
 
     if not yes:
         click.confirm(f"Erase the account {account} and all of its data?", abort=True)
     settings = load_settings(folder)
     peppers = open_peppers(pepper, settings)
-    bodies = open_bodies(CloudFolder(folder), settings, os.urandom, time.time)
+    bodies = open_cloud_bodies(folder, settings)
 
     async def work(database: "Sessions") -> tuple[str, str]:
         async with database() as db:
             await show_account(db, account, epoch())
-        secrets = await choose_secrets(database, peppers)
-        policies = Policies(database, settings.policy_key)
-        law = Law(database, bodies, secrets, policies, epoch, os.urandom)
+        law = await load_law(database, bodies, peppers, settings)
         async with law.finishing():
             row = await law.ask_to_erase(account)
         return row.id, row.step

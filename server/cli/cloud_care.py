@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,14 @@ from server.cli.cloud_folder import (
     PATH,
     PEPPER,
     epoch,
+    load_law,
     load_settings,
+    open_cloud_bodies,
     open_peppers,
     run_in_cloud,
 )
 from server.cli.options import JSON
-from server.cloud.settings import CloudFolder, load_cloud_settings
+from server.cloud.settings import CloudFolder
 from server.core.quantities import spell_size, spell_span
 from server.storage.errors import StorageError
 
@@ -43,31 +44,28 @@ def check(folder: Path, read: bool, as_json: bool) -> None:
     `cloud run` may run meanwhile. Exit status 1 means that something is wrong. Bodies that no row
     names are not a fault: a crash leaves them, and upkeep removes them.
     """
-    report = asyncio.run(_check(CloudFolder(folder), read=read))
+    # Imported here, because they import SQLAlchemy.
+    from server.cloud.copying.check import check_cloud
+    from server.cloud.storage import MIGRATIONS
+    from server.storage.database import is_current
+
+    settings = load_settings(folder)
+    if not is_current(CloudFolder(folder).database(settings), MIGRATIONS):
+        raise StorageError(
+            "the database does not exist yet, or has an older version: run `hening-server cloud"
+            " run` or `cloud migrate`."
+        )
+
+    async def work(database: "Sessions") -> "Report":
+        return await check_cloud(database, open_cloud_bodies(folder, settings), read=read)
+
+    report = run_in_cloud(folder, settings, work)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report)))
     else:
         _print_report(report)
     if report.faults:
         sys.exit(1)
-
-
-async def _check(folder: CloudFolder, *, read: bool) -> "Report":
-    from server.cloud.copying.check import check_cloud
-    from server.cloud.storage import MIGRATIONS
-    from server.cloud.storage.bodies import open_bodies
-    from server.storage.database import is_current, open_database
-
-    settings = load_cloud_settings(folder, os.environ)
-    place = folder.database(settings)
-    if not await asyncio.to_thread(is_current, place, MIGRATIONS):
-        raise StorageError(
-            "the database does not exist yet, or has an older version: run `hening-server cloud"
-            " run` or `cloud migrate`."
-        )
-    async with open_database(place, migrations=MIGRATIONS) as database:
-        bodies = open_bodies(folder, settings, os.urandom, time.time)
-        return await check_cloud(database, bodies, read=read)
 
 
 @click.command(
@@ -88,7 +86,16 @@ def backup(folder: Path, out: Path, as_json: bool) -> None:
     removed from it. An interrupted backup leaves the previous one intact. The pepper is not part
     of the backup: keep a copy of it elsewhere.
     """
-    result = asyncio.run(_back_up(CloudFolder(folder), out))
+    from server.cloud.copying.backup import BackupFolder, back_up
+
+    settings = load_settings(folder)
+
+    async def work(database: "Sessions") -> "Copied":
+        bodies = open_cloud_bodies(folder, settings)
+        target = BackupFolder(out, os.urandom)
+        return await back_up(settings.region, database, bodies, target, epoch())
+
+    result = run_in_cloud(folder, settings, work)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(result)))
         return
@@ -100,19 +107,6 @@ def backup(folder: Path, out: Path, as_json: bool) -> None:
         f"\nRestore: hening-server cloud restore --from {out} --folder NEW --former {folder}"
         "\nThe pepper is not in it: keep a copy away from this backup and from the cloud."
     )
-
-
-async def _back_up(folder: CloudFolder, out: Path) -> "Copied":
-    from server.cloud.copying.backup import BackupFolder, back_up
-    from server.cloud.storage import MIGRATIONS
-    from server.cloud.storage.bodies import open_bodies
-    from server.storage.database import open_database
-
-    settings = load_cloud_settings(folder, os.environ)
-    async with open_database(folder.database(settings), migrations=MIGRATIONS) as database:
-        bodies = open_bodies(folder, settings, os.urandom, time.time)
-        target = BackupFolder(out, os.urandom)
-        return await back_up(settings.region, database, bodies, target, int(time.time()))
 
 
 @click.command(
@@ -157,7 +151,7 @@ def restore(
     if former is not None:
         _check_former(CloudFolder(former))
     result = asyncio.run(_restore(source, CloudFolder(folder), former, keep_sessions=keep_sessions))
-    age = int(time.time()) - result.made_at
+    age = epoch() - result.made_at
     if as_json:
         row = {
             "made_at": result.made_at,
@@ -197,18 +191,14 @@ async def _restore(
     from server.cloud.copying.backup import BackupFolder
     from server.cloud.copying.backup import restore as restore_backup
     from server.cloud.settings import CloudSettings
-    from server.cloud.storage.bodies import open_bodies
 
     found = BackupFolder(source, os.urandom)
     if folder.settings.exists():
-        settings = load_cloud_settings(folder, os.environ)
+        settings = load_settings(folder.root)
     else:
         settings = CloudSettings(region=found.read().region)
-    bodies = open_bodies(folder, settings, os.urandom, time.time)
-    lost = None
-    if former is not None:
-        place, had = CloudFolder(former), load_settings(former)
-        lost = open_bodies(place, had, os.urandom, time.time)
+    bodies = open_cloud_bodies(folder.root, settings)
+    lost = None if former is None else open_cloud_bodies(former, load_settings(former))
     return await restore_backup(
         found,
         folder,
@@ -234,22 +224,14 @@ def upkeep(folder: Path, pepper: Path | None, as_json: bool) -> None:
     Erase accounts whose announced erasure is due. Remove expired sessions, old revisions and
     tombstones, chunks and bodies that nothing names, and files of unfinished uploads.
     """
-    # Imported here, because they import SQLAlchemy.
-    from server.cloud.law.policies import Policies
-    from server.cloud.law.rounds import Law
-    from server.cloud.pepper.rotation import choose_secrets
-    from server.cloud.storage.bodies import open_bodies
     from server.cloud.upkeep.rounds import run_round
 
     settings = load_settings(folder)
     peppers = open_peppers(pepper, settings)
-    bodies = open_bodies(CloudFolder(folder), settings, os.urandom, time.time)
+    bodies = open_cloud_bodies(folder, settings)
 
     async def work(database: "Sessions") -> dict[str, int] | None:
-        secrets = await choose_secrets(database, peppers)
-        policies = Policies(database, settings.policy_key)
-        law = Law(database, bodies, secrets, policies, epoch, os.urandom)
-        return await run_round(law, settings)
+        return await run_round(await load_law(database, bodies, peppers, settings), settings)
 
     counts = run_in_cloud(folder, settings, work)
     if counts is None:
@@ -273,8 +255,7 @@ def migrate(folder: Path, backup_made: bool) -> None:
     from server.cloud.storage import MIGRATIONS
     from server.storage.database import migrate as migrate_database
 
-    found = CloudFolder(folder)
-    place = found.database(load_cloud_settings(found, os.environ))
+    place = CloudFolder(folder).database(load_settings(folder))
     changed = migrate_database(place, backup_made=backup_made, migrations=MIGRATIONS)
     click.echo("The database was migrated." if changed else "The database is up to date.")
 

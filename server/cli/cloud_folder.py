@@ -1,4 +1,4 @@
-"""Options and functions of the cloud's commands: folder, pepper, database and time."""
+"""Options and functions of the cloud's commands: folder, pepper, stores and time."""
 
 import asyncio
 import os
@@ -14,6 +14,8 @@ from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudFolder, CloudSettings, load_cloud_settings
 
 if TYPE_CHECKING:
+    from server.cloud.law.rounds import Law
+    from server.cloud.storage.bodies import Bodies
     from server.storage.database import Sessions
 
 PATH = click.Path(path_type=Path)
@@ -40,6 +42,27 @@ def run_in_cloud(
             return await work(database)
 
     return asyncio.run(act())
+
+
+def open_cloud_bodies(folder: Path, settings: CloudSettings) -> "Bodies":
+    """Return the store of a cloud's bodies."""
+    from server.cloud.storage.bodies import open_bodies
+
+    return open_bodies(CloudFolder(folder), settings, os.urandom, time.time)
+
+
+async def load_law(
+    database: "Sessions", bodies: "Bodies", peppers: tuple[Secrets, ...], settings: CloudSettings
+) -> "Law":
+    """Return what erases accounts, with those of the secrets `peppers` that open the database."""
+    # Imported here, because they import SQLAlchemy.
+    from server.cloud.law.policies import Policies
+    from server.cloud.law.rounds import Law
+    from server.cloud.pepper.rotation import choose_secrets
+
+    secrets = await choose_secrets(database, peppers)
+    policies = Policies(database, settings.policy_key)
+    return Law(database, bodies, secrets, policies, epoch, os.urandom)
 
 
 def load_settings(folder: Path) -> CloudSettings:
