@@ -57,12 +57,16 @@ async def open_rollouts(
     settings: Settings,
     clock: Clock,
     entropy: Callable[[int], bytes],
-    read_back: ReadBack,
+    public_url: str,
     alarm: Callable[[str], None],
 ) -> AsyncIterator[Rollouts]:
-    """Yield the rollouts of `folder` for a command, with their own publisher."""
+    """Yield the rollouts of `folder` for a command, with their own publisher.
+
+    `public_url` is as for `disk_read_back`.
+    """
     await asyncio.to_thread(load_keys, folder)
     async with open_database(folder.database) as sessions:
+        read_back = disk_read_back(folder, public_url)
         publisher = Publisher(folder, sessions, clock, read_back, alarm)
         async with publisher.read_backs:
             yield Rollouts(

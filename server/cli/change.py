@@ -130,7 +130,7 @@ def cancel(change: str, reason: str, state: Path, as_json: bool) -> None:
 def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]]) -> T:
     import asyncio
 
-    from server.bootstrap import disk_read_back, open_rollouts
+    from server.bootstrap import open_rollouts
 
     settings = read_settings(state)
     folder = require_state(state, settings)
@@ -138,9 +138,8 @@ def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]])
     clock = witnessed_clock(folder)
 
     async def act() -> T:
-        read_back = disk_read_back(folder, public_url)
         async with open_rollouts(
-            folder, settings, clock, os.urandom, read_back, alarms.append
+            folder, settings, clock, os.urandom, public_url, alarms.append
         ) as rollouts:
             return await work(rollouts)
 

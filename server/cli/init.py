@@ -39,7 +39,7 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     Run it once, give STATE/keys/public.json to the signers' ceremony, then run it again with the
     root that the ceremony made. Missing key files are made again; existing ones are not changed.
     """
-    from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
+    from server.core.metadata import check_expiry
     from server.core.profile import check_root
     from server.publisher.keys.choice import check_root_keys
     from server.publisher.keys.holder import load_keys
@@ -52,7 +52,7 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
         return
     if root_file is not None and not folder.keys.exists() and not folder.keys_socket:
         raise StorageError(f"there are no online keys in {state}: run `init` without --root first.")
-    pinned = _load_pinned(folder)
+    pinned = _read_root(folder.trusted_root)[1] if folder.trusted_root.exists() else None
     made, origin = _prepare_keys(folder, log_origin, pinned)
     migrate_database(folder.database)
     make_folder(folder.incoming)
@@ -65,8 +65,7 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
             click.echo(f"New keys: {', '.join(made)}.")
         click.echo(f"Take {folder.keys}/public.json to the {'signers' if pinned else 'ceremony'}.")
     else:
-        data = read_bounded(root_file, ROOT_LIMIT)
-        root = verify_first_root(data).signed
+        data, root = _read_root(root_file)
         check_root(root)
         check_expiry("root", root, now())
         check_root_keys(root, load_keys(folder))
@@ -83,13 +82,11 @@ def _pin_for_device(folder: StateFolder, root_file: Path | None) -> None:
 
     It may be any root of the site, also an expired one, because later roots follow from it.
     """
-    from server.core.metadata import ROOT_LIMIT, verify_first_root
     from server.core.profile import check_root
 
     if root_file is None:
         raise PublishError("a device node needs only the site's root: give it with --root.")
-    data = read_bounded(root_file, ROOT_LIMIT)
-    root = verify_first_root(data).signed
+    data, root = _read_root(root_file)
     check_root(root)
     _check_pinned(folder, data)
     write_immutable(folder.trusted_root, data)
@@ -124,12 +121,11 @@ def _prepare_keys(
     return made, log_name(folder.keys)
 
 
-def _load_pinned(folder: StateFolder) -> Root | None:
+def _read_root(file: Path) -> tuple[bytes, Root]:
     from server.core.metadata import ROOT_LIMIT, verify_first_root
 
-    if not folder.trusted_root.exists():
-        return None
-    return verify_first_root(read_bounded(folder.trusted_root, ROOT_LIMIT)).signed
+    data = read_bounded(file, ROOT_LIMIT)
+    return data, verify_first_root(data).signed
 
 
 @click.command(epilog="Example: hening-server migrate --state var/server")

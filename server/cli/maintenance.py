@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from server.cli.clock import witnessed_clock
-from server.cli.database import operator, record_once, recorded
+from server.cli.database import epoch, operator, record_once, recorded, run_in_database
 from server.cli.export import progress_bar
 from server.cli.options import (
     CONFIG,
@@ -31,10 +31,10 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
 if TYPE_CHECKING:
-    from server.publisher.maintenance.backup import Copied
     from server.publisher.maintenance.garbage import Garbage
     from server.publisher.maintenance.rebuild import Rebuilt
     from server.release.restored import Ended
+    from server.storage.database import Sessions
 
 
 @click.command(epilog="Example: hening-server backup --state var/server --out /backup/hening")
@@ -54,22 +54,14 @@ def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
     STATE/incoming, a PostgreSQL database, which is dumped before, or blobs in S3. If other users
     can read an older copy, the command to prevent it is printed.
     """
-    import asyncio
-
     from server.publisher.maintenance.backup import back_up
     from server.publisher.maintenance.checks.files import describe_wide
-    from server.storage.database import open_database
     from server.stores import open_blobs
 
     settings = read_settings(state, config)
     folder = require_state(state, settings)
     blobs = None if settings.blobs_url else open_blobs(folder, settings, now)
-
-    async def work() -> Copied:
-        async with open_database(folder.database) as sessions:
-            return await back_up(folder, sessions, blobs, out)
-
-    result = asyncio.run(work())
+    result = run_in_database(folder, lambda sessions: back_up(folder, sessions, blobs, out))
     for sentence in describe_wide(StateFolder(out)):
         click.echo(f"hening-server: {sentence}", err=True)
     if as_json:
@@ -95,12 +87,9 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     A backup does not have what was carried out, cancelled or revoked later. So all open changes are
     cancelled. All tokens and sessions end, too, unless you give --keep-tokens.
     """
-    import asyncio
-
     from server.publisher.keys.holder import load_log_verifiers
     from server.publisher.maintenance.rebuild import rebuild as rebuild_database
     from server.release.restored import invalidate_restored
-    from server.storage.database import open_database
     from server.stores import open_blobs
 
     settings = read_settings(state, config)
@@ -110,17 +99,14 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
         raise StorageError(f"there is no server state in {state}: restore it from its backup.")
     blobs = open_blobs(folder, settings, now)
     known = load_log_verifiers(folder)
-
     principal = operator()
 
-    async def work() -> tuple[Rebuilt, Ended]:
-        async with open_database(folder.database) as sessions:
-            at = int(now().timestamp())
-            result = await rebuild_database(folder, sessions, blobs, known, at)
-            ended = await invalidate_restored(sessions, principal, at, keep_tokens=keep_tokens)
-            return result, ended
+    async def work(sessions: Sessions) -> tuple[Rebuilt, Ended]:
+        at = epoch()
+        result = await rebuild_database(folder, sessions, blobs, known, at)
+        return result, await invalidate_restored(sessions, principal, at, keep_tokens=keep_tokens)
 
-    result, ended = asyncio.run(work())
+    result, ended = run_in_database(folder, work)
     added = {"leaves": result.leaves, "blobs": result.blobs, "submissions": result.submissions}
     record_once(folder, "server.rebuild", "database", added)
     if as_json:
@@ -234,10 +220,7 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
     settings.toml names the new places. A server that still runs answers phones but publishes
     nothing: start it again. If a run was interrupted, the next run continues it.
     """
-    import asyncio
-
     from server.publisher.maintenance.move import check_moved, is_moved, move_files, move_rows
-    from server.storage.database import open_database
     from server.storage.layout import PostgresAddress
     from server.storage.objects import Objects
     from server.stores import open_blobs, open_tree_place
@@ -254,23 +237,22 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
         raise click.UsageError("--tree is empty.")
     address = PostgresAddress(database)
 
-    async def work() -> int:
+    async def work(sessions: Sessions) -> int:
         with progress_bar() as progress:
-            async with open_database(folder.sqlite) as sessions:
-                return await move_files(
-                    folder,
-                    sessions,
-                    open_blobs(folder, settings, now),
-                    Objects(place),
-                    lambda check: move_rows(folder.sqlite, address, check),
-                    progress,
-                )
+            return await move_files(
+                folder,
+                sessions,
+                open_blobs(folder, settings, now),
+                Objects(place),
+                lambda check: move_rows(folder.sqlite, address, check),
+                progress,
+            )
 
     # The database is closed already if an earlier run was interrupted at its end.
     is_closed = is_moved(folder.sqlite)
     if is_closed:
         check_moved(folder, Objects(place))
-    rows = move_rows(folder.sqlite, address) if is_closed else asyncio.run(work())
+    rows = move_rows(folder.sqlite, address) if is_closed else run_in_database(folder, work)
     moved = StateFolder(state, database, folder.keys_socket, place)
     record_once(moved, "server.move", "database", {"rows": rows})
     _write_settings(folder.settings, chosen)

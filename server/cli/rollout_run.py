@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from hening.times import show_time
-from server.bootstrap import disk_read_back, open_rollouts
+from server.bootstrap import open_rollouts
 from server.cli.clock import witnessed_clock
 from server.cli.database import operator
 from server.cli.options import now
@@ -142,9 +142,8 @@ def run_commands(
     clock = witnessed_clock(folder)
 
     async def act() -> tuple[list[Preview], list[ChangeView], list[ChannelView]]:
-        read_back = disk_read_back(folder, options.public_url)
         async with open_rollouts(
-            folder, settings, clock, os.urandom, read_back, alarms.append
+            folder, settings, clock, os.urandom, options.public_url, alarms.append
         ) as rollouts:
             requests = await _make_requests(rollouts, places, make, options, failures)
             if options.dry_run:
