@@ -11,11 +11,10 @@ import msgspec
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
 from server.core.names import check_codename, is_online
-from server.core.release import Integer, Positive
+from server.core.release import Hash, Integer, Positive
 
 MAX_BUNDLE = 1_048_576
 MAX_RESULT = 65_536
-Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class RoleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):

@@ -16,12 +16,12 @@ from server.core.encodings import (
     encode_canonical_json,
 )
 from server.core.errors import FormatError
+from server.core.names import Locale
 from server.core.note import MAX_NOTE, VerifierKey, decode_verifier_key, encode_note, verify_note
 
 REGION = r"^[a-z][a-z0-9-]{1,31}\Z"
 Region = Annotated[str, msgspec.Meta(pattern=REGION)]
 Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
-Locale = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z", max_length=16)]
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=160)]
 Version = Annotated[int, msgspec.Meta(ge=1, le=999_999)]
 Hours = Annotated[int, msgspec.Meta(ge=1, le=24 * 366)]

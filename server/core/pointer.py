@@ -13,7 +13,7 @@ import msgspec
 from server.core.encodings import check_schema
 from server.core.errors import FormatError, ReleaseError
 from server.core.names import Channel, Locale, decode_pointer_path, decode_release_path
-from server.core.release import Day, Fingerprint, Integer, Positive, Release, check_day
+from server.core.release import Day, Fingerprint, Hash, Integer, Positive, Release, check_day
 
 Reason = Annotated[
     dict[Locale, Annotated[str, msgspec.Meta(max_length=500)]], msgspec.Meta(max_length=64)
@@ -27,7 +27,7 @@ class Package(msgspec.Struct, frozen=True):
 
     path: str = msgspec.field(name="p")
     length: Positive = msgspec.field(name="z")
-    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")] = msgspec.field(name="x")
+    sha256: Hash = msgspec.field(name="x")
     source_builds: Annotated[list[Fingerprint], msgspec.Meta(max_length=8)] = msgspec.field(
         name="b"
     )
@@ -176,14 +176,16 @@ MAX_STEPS = 8
 MAX_INCREMENTALS = 2
 
 
+def listed_in(channel: Channel, releases: Mapping[str, Release]) -> dict[str, Release]:
+    """Return all releases listed in `channel`, including withdrawn ones."""
+    prefix = f"{channel}/"
+    return {path: release for path, release in releases.items() if path.startswith(prefix)}
+
+
 def offered_in(channel: Channel, releases: Mapping[str, Release]) -> dict[str, Release]:
     """Return the releases of `channel` that are not withdrawn."""
-    prefix = f"{channel}/"
-    return {
-        path: release
-        for path, release in releases.items()
-        if path.startswith(prefix) and not release.withdrawn
-    }
+    listed = listed_in(channel, releases)
+    return {path: release for path, release in listed.items() if not release.withdrawn}
 
 
 def has_full(channel: Channel, counter: int, releases: Mapping[str, Release]) -> bool:
@@ -244,8 +246,8 @@ def choose_min_counter(
     # A pointer's step has one min_counter for all packages of a build (FORMATS.md section 4).
     same_step = [
         release.min_counter
-        for path, release in releases.items()
-        if release.counter == counter and decode_release_path(path)[0] == channel
+        for release in listed_in(channel, releases).values()
+        if release.counter == counter
     ]
     if requested is None:
         return same_step[0] if same_step else default
@@ -263,11 +265,8 @@ def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -
     A pointer to the build needs it for phones without a matching incremental. A withdrawn build
     does not.
     """
-    build = {
-        path: release
-        for path, release in planned.items()
-        if release.counter == counter and decode_release_path(path)[0] == channel
-    }
+    listed = listed_in(channel, planned)
+    build = {path: each for path, each in listed.items() if each.counter == counter}
     if build and all(release.withdrawn for release in build.values()):
         return
     fulls = [path for path, each in build.items() if each.type == "full" and not each.withdrawn]
@@ -301,6 +300,5 @@ def check_upgrade_path(channel: Channel, counter: int, planned: Mapping[str, Rel
 
     `check_full` checks whether the build has a full package.
     """
-    offered = offered_in(channel, planned).values()
-    if any(release.counter == counter and release.type == "full" for release in offered):
+    if has_full(channel, counter, planned):
         find_upgrade_path(channel, counter, planned)

@@ -20,6 +20,7 @@ from server.core.names import Locale, decode_release_path
 Fingerprint = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}\Z")]
 Integer = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Day = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
 Changelog = Annotated[
     dict[Locale, Annotated[str, msgspec.Meta(max_length=4000)]], msgspec.Meta(max_length=64)
@@ -61,7 +62,7 @@ class Csig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Custota's signature of a package: length in bytes and sha256 of the blob that holds it."""
 
     length: Annotated[int, msgspec.Meta(ge=1, le=MAX_CSIG)]
-    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    sha256: Hash
 
 
 class Release(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from server.core.pointer import (
     check_incrementals,
     check_upgrade_path,
     choose_min_counter,
+    listed_in,
     offered_in,
 )
 from server.core.release import Floor, Release, decode_floor, decode_releases, encode_floor
@@ -314,11 +315,6 @@ def _find_build(request: PromotionRequest, releases: Mapping[str, Release]) -> d
         if is_this and release.withdrawn:
             raise ReleaseError(f"{path} is withdrawn, and that is final; promote another build.")
     return build
-
-
-def listed_in(channel: Channel, releases: Mapping[str, Release]) -> dict[str, Release]:
-    """Return all releases listed in `channel`, including withdrawn ones."""
-    return {path: each for path, each in releases.items() if path.startswith(f"{channel}/")}
 
 
 def _missing_source(
