@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from server.compat.pages import Change, Content, Contents, Page, apply_change
+from server.device.answer import phone_host
 from server.http.answers import Hit
 from server.http.heads import LONGEST
 from server.http.plane import Requests
@@ -62,8 +62,7 @@ def _line(path: str) -> bytes:
 
 def common_header_blocks(public_url: str) -> frozenset[bytes]:
     """Return the bytes after the request line, without the User-Agent, of each app's library."""
-    parts = urlsplit(public_url)
-    host = parts.netloc.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ""))
+    host = phone_host(public_url).decode()
     return frozenset(form.format(host=host).encode() for form in _FORMS)
 
 

@@ -18,10 +18,9 @@ from server.http.answers import (
     ONE_MINUTE,
     Answer,
     Package,
-    Unsatisfiable,
+    answer_package,
     decode_fields,
     not_found,
-    plan_range,
     problem,
 )
 from server.http.counts import Counts
@@ -173,27 +172,10 @@ def answer_to(content: Content | None, part: bytes | None, if_part: bytes | None
         case Page():
             return Answer(HTTPStatus.OK, decode_fields(content.fields), content.body)
         case Package():
-            return _package(content, part, if_part)
-
-
-def _package(package: Package, part: bytes | None, if_part: bytes | None) -> Answer:
-    headers = {
-        "Content-Type": "application/octet-stream",
-        "Cache-Control": IMMUTABLE,
-        "Accept-Ranges": "bytes",
-    }
-    try:
-        # Without an entity tag, If-Range never matches, and the whole file is sent.
-        found = plan_range(part, if_part, "", package.length)
-    except Unsatisfiable:
-        answer = problem(
-            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range begins after the end."
-        )
-        range_headers = {"Content-Range": f"bytes */{package.length}", "Accept-Ranges": "bytes"}
-        return Answer(answer.status, {**answer.headers, **range_headers}, answer.body)
-    if found is None:
-        headers["Content-Length"] = str(package.length)
-        return Answer(HTTPStatus.OK, headers, package=package)
-    headers["Content-Length"] = str(found.length)
-    headers["Content-Range"] = f"bytes {found.first}-{found.last}/{package.length}"
-    return Answer(HTTPStatus.PARTIAL_CONTENT, headers, package=package, part=found)
+            headers = {
+                "Content-Type": "application/octet-stream",
+                "Cache-Control": IMMUTABLE,
+                "Accept-Ranges": "bytes",
+            }
+            # Without an entity tag, If-Range never matches, and the whole file is sent.
+            return answer_package(headers, content, "", part, if_part)

@@ -19,10 +19,9 @@ from server.http.answers import (
     Answer,
     Hit,
     Package,
-    Unsatisfiable,
+    answer_package,
     encode_fields,
     not_found,
-    plan_range,
     problem,
     unmodified_headers,
 )
@@ -117,22 +116,8 @@ def _package(path: str, package: Package, fields: Mapping[bytes, bytes]) -> Answ
     condition = fields.get(b"if-none-match")
     if condition is not None and is_match(condition, package.etag):
         return Answer(HTTPStatus.NOT_MODIFIED, unmodified_headers(headers))
-    try:
-        part = plan_range(
-            fields.get(b"range"), fields.get(b"if-range"), package.etag, package.length
-        )
-    except Unsatisfiable:
-        answer = problem(
-            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range begins after the end."
-        )
-        range_headers = {"Content-Range": f"bytes */{package.length}", "Accept-Ranges": "bytes"}
-        return Answer(answer.status, {**answer.headers, **range_headers}, answer.body)
-    if part is None:
-        headers["Content-Length"] = str(package.length)
-        return Answer(HTTPStatus.OK, headers, package=package)
-    headers["Content-Length"] = str(part.length)
-    headers["Content-Range"] = f"bytes {part.first}-{part.last}/{package.length}"
-    return Answer(HTTPStatus.PARTIAL_CONTENT, headers, package=package, part=part)
+    wanted, if_range = fields.get(b"range"), fields.get(b"if-range")
+    return answer_package(headers, package, package.etag, wanted, if_range)
 
 
 def _accepts_gzip(value: bytes) -> bool:

@@ -16,7 +16,7 @@ from tuf.api.metadata import Targets
 from server.core.encodings import decode_decimal
 from server.core.errors import FormatError
 from server.core.names import hashed_target_path, is_codename, is_latest
-from server.core.tiles import WIDTH, tile_path
+from server.core.tiles import LEVEL_BITS, WIDTH, tile_path
 from server.http.answers import (
     IMMUTABLE,
     ONE_MINUTE,
@@ -91,7 +91,6 @@ def _represent(kind: str, cache: str, body: bytes, coding: str | None) -> Repres
 
 
 FILE_LIMIT = 65_536
-LEVEL_BITS = 8
 _PROOF = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})\.([1-9][0-9]{0,15})")
 
 

@@ -79,7 +79,10 @@ def plan_range(
     """
     if value is None or (if_range is not None and if_range != etag.encode()):
         return None
-    match = _RANGE.fullmatch(_only_range(value))
+    unit = _UNIT.match(value)
+    ranges = [] if unit is None else value[unit.end() :].split(b",")
+    ranges = [each for each in (each.strip(b" \t") for each in ranges) if each]
+    match = _RANGE.fullmatch(ranges[0]) if len(ranges) == 1 else None
     if match is None:
         return None
     start, end, suffix = match.groups()
@@ -95,16 +98,6 @@ def plan_range(
     if first >= length:
         raise Unsatisfiable
     return ByteRange(first, min(last, length - 1))
-
-
-def _only_range(value: bytes) -> bytes:
-    """Return the range of a `Range` value with exactly one range; empty for any other value."""
-    unit = _UNIT.match(value)
-    if unit is None:
-        return b""
-    ranges = [each.strip(b" \t") for each in value[unit.end() :].split(b",")]
-    several = [each for each in ranges if each]
-    return several[0] if len(several) == 1 else b""
 
 
 PROBLEM = "application/problem+json"
@@ -151,6 +144,30 @@ def failure() -> Answer:
         "This server could not answer; try again later.",
         close=True,
     )
+
+
+def answer_package(
+    headers: dict[str, str],
+    package: Package,
+    etag: str,
+    wanted: bytes | None,
+    if_range: bytes | None,
+) -> Answer:
+    """Return the answer with a package, or with the `wanted` range of it, and with `headers`."""
+    try:
+        part = plan_range(wanted, if_range, etag, package.length)
+    except Unsatisfiable:
+        answer = problem(
+            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range begins after the end."
+        )
+        range_headers = {"Content-Range": f"bytes */{package.length}", "Accept-Ranges": "bytes"}
+        return Answer(answer.status, {**answer.headers, **range_headers}, answer.body)
+    if part is None:
+        headers["Content-Length"] = str(package.length)
+        return Answer(HTTPStatus.OK, headers, package=package)
+    headers["Content-Length"] = str(part.length)
+    headers["Content-Range"] = f"bytes {part.first}-{part.last}/{package.length}"
+    return Answer(HTTPStatus.PARTIAL_CONTENT, headers, package=package, part=part)
 
 
 def problem(
