@@ -4,9 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from email.utils import formatdate
-from http import HTTPStatus
 from typing import Protocol
 
+from server.http.counts import STATUSES
 from server.http.heads import Remark
 from server.http.plane import Plane
 from server.http.requests import Reason
@@ -15,15 +15,6 @@ from server.http.turns import SLOW_ANSWER, Turns
 HELD = 256 * 1024 * 1024  # bytes that a process may hold in memory for slow clients
 WAITING_BYTES = 16_384  # unanswered bytes of a connection that waits for the fallback to aiohttp
 TICK_SECONDS = 0.5  # resolution of the limits and of `Date`
-FAST_STATUSES = (
-    HTTPStatus.OK,
-    HTTPStatus.PARTIAL_CONTENT,
-    HTTPStatus.NOT_MODIFIED,
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.GONE,
-    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-)
 
 
 class Connection(Protocol):
@@ -95,7 +86,7 @@ class Connections:
         date = formatdate(self.plane.clock(), usegmt=True)
         self.starts = {
             status.value: f"HTTP/1.1 {status} {status.phrase}\r\nDate: {date}\r\n".encode()
-            for status in FAST_STATUSES
+            for status in STATUSES
         }
         for connection in [each for each in self._connections if each.deadline <= now]:
             self._expire(connection, now)

@@ -43,18 +43,13 @@ class Counts(msgspec.Struct):
 
     def add(self, other: "Counts") -> None:
         """Add the counts of another process, including its open connections and downloads."""
-        for status, number in other.answers.items():
-            self.answers[status] += number
-        for reason, number in other.refusals.items():
-            self.refusals[reason] += number
-        for limit, number in other.cuts.items():
-            self.cuts[limit] += number
-        self.unknown_headers += other.unknown_headers
-        self.connections += other.connections
-        self.downloads += other.downloads
-        for mine, others in ((self.begun, other.begun), (self.finished, other.finished)):
-            for sha256, number in others.items():
-                mine[sha256] = mine.get(sha256, 0) + number
+        for name in self.__struct_fields__:
+            mine, others = getattr(self, name), getattr(other, name)
+            if isinstance(mine, dict):
+                for key, number in others.items():
+                    mine[key] = mine.get(key, 0) + number
+            else:
+                setattr(self, name, mine + others)
 
 
 class CountsCollector(Collector):

@@ -247,7 +247,6 @@ class _Protocol(web.RequestHandler):
             self._is_asked = is_whole
             if is_whole:
                 self.registry.turns.spend(SLOW_ANSWER)
-            if is_whole:
                 self.is_spelled = self.is_spelled and self.plane.is_spelled(known + piece)
             if not is_whole and self.deadline == math.inf:
                 self.deadline, self.limit = self.registry.until_head, "head"
