@@ -6,6 +6,7 @@ the process ends.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -38,8 +39,8 @@ class DownloadRecorder:
     counts: Counts
     clock: Callable[[], int]
     alarm: Callable[[str], None]
-    _begun: dict[str, int] = field(default_factory=dict, init=False)
-    _finished: dict[str, int] = field(default_factory=dict, init=False)
+    _begun: Counter[str] = field(default_factory=Counter, init=False)
+    _finished: Counter[str] = field(default_factory=Counter, init=False)
 
     async def run(self) -> None:
         """Record every minute until cancelled, and once more at the end."""
@@ -77,6 +78,5 @@ class DownloadRecorder:
                     session.add(row)
 
         await run_again(write)
-        for recorded, growth in ((self._begun, begun), (self._finished, finished)):
-            for sha256, number in growth.items():
-                recorded[sha256] = recorded.get(sha256, 0) + number
+        self._begun.update(begun)
+        self._finished.update(finished)

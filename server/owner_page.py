@@ -41,7 +41,7 @@ def render_owner_page(
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path not in {"", "/"}:
         raise FormatError(f"{url[:80]!r} is not the address of a server: give https://HOST.")
-    packs = list(_pack_requests(published))
+    packs = dict(_packs(published))
     models = sorted(name for name in published.roles if is_codename(name))
     channels = {path.split("/")[1]: path.split("/", 2)[2] for path in published.pointers()}
     values = {
@@ -51,7 +51,7 @@ def render_owner_page(
         "each": list(_each_poll(published)),
         "news": [*_news(published), *packs],
         "packs": len(packs),
-        "length": spell_size(_pack_bytes(published)),
+        "length": spell_size(sum(packs.values())),
         "models": models[:SHOWN_MODELS],
         "model_count": len(models),
         "example": min(channels.items(), default=("MODEL", "REGION/CHANNEL")),
@@ -96,23 +96,15 @@ def _news(published: Published) -> Iterator[PollRequest]:
             )
 
 
-def _pack_requests(published: Published) -> Iterator[PollRequest]:
+def _packs(published: Published) -> Iterator[tuple[PollRequest, int]]:
+    """Yield the request for each part of a pack, and its length in bytes."""
     for role in CONTENT_ROLES:
         if role not in published.roles:
             continue
         targets = published.roles[role]
         for kind, pack in sorted(decode_index(role, targets).packs.items()):
             for path in () if pack.is_withdrawn else part_paths(kind):
-                hashed = hashed_target_path(path, targets.targets[path].hashes["sha256"])
-                yield PollRequest(f"/targets/{hashed}", f"A part of the pack {kind}.")
-
-
-def _pack_bytes(published: Published) -> int:
-    return sum(
-        published.roles[role].targets[path].length
-        for role in CONTENT_ROLES
-        if role in published.roles
-        for kind, pack in decode_index(role, published.roles[role]).packs.items()
-        if not pack.is_withdrawn
-        for path in part_paths(kind)
-    )
+                target = targets.targets[path]
+                hashed = hashed_target_path(path, target.hashes["sha256"])
+                request = PollRequest(f"/targets/{hashed}", f"A part of the pack {kind}.")
+                yield request, target.length

@@ -22,7 +22,8 @@ log = structlog.get_logger()
 class SnapshotWatch:
     """Holds the snapshot that is served, and replaces it when the public timestamp changes.
 
-    `show` receives each new snapshot, and serves it.
+    `show` receives each new snapshot, and serves it. `complaint` says why the last check could not
+    load or show the published files; it is empty if it could.
     """
 
     def __init__(
@@ -35,16 +36,11 @@ class SnapshotWatch:
         self._blobs = blobs
         self._shows = [show]
         self._seen: tuple[int, int] | None = None
-        self._complaint = ""
         self._left_out: frozenset[str] = frozenset()
         self._trusted: Trusted | None = None
         self._woken = asyncio.Event()
         self.current: Snapshot = EMPTY
-
-    @property
-    def complaint(self) -> str:
-        """Why the last check could not load or show the published files; empty if it could."""
-        return self._complaint
+        self.complaint = ""
 
     async def run(self) -> None:
         """Watch until cancelled; an incomplete tree is logged, and the last good one is served."""
@@ -78,13 +74,13 @@ class SnapshotWatch:
             for show in self._shows:
                 await show(self.current)
         except Exception as error:  # noqa: BLE001 - no error may stop serving phones
-            if str(error) != self._complaint:  # logged once, not in each poll
-                self._complaint = str(error)
+            if str(error) != self.complaint:  # logged once, not in each poll
+                self.complaint = str(error)
                 log.error(
                     "the public tree is not whole; the last good one is served", error=str(error)
                 )
             return
-        self._complaint = ""
+        self.complaint = ""
         self._seen = seen
         log.info("serving", version=self.current.version)
 
