@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
+import http.client
 import json
 import os
 from datetime import timedelta
-from functools import partial
 from types import SimpleNamespace
 
-import aiohttp
 import pytest
 import structlog
 
@@ -37,22 +36,24 @@ class CutError(Exception):
     """Simulates the death of a process."""
 
 
-@contextlib.asynccontextmanager
-async def client(port):
-    """Yield a function that fetches a path and returns its status and JSON document."""
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+def get(port, path):
+    """Fetch a path, and return its status and JSON document."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
 
-        async def get(path):
-            async with session.get(path) as response:
-                return response.status, json.loads(await response.read())
 
-        yield get
+def timestamp_version(port):
+    """Return the version of the served timestamp."""
+    return get(port, "/metadata/timestamp.json")[1]["signed"]["version"]
 
 
 async def until(condition):
-    """Wait until an awaitable condition holds."""
+    """Wait until a condition holds, which is checked in a thread."""
     async with asyncio.timeout(PATIENCE):
-        while not await condition():  # noqa: ASYNC110 - other threads and processes set no event
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.02)
 
 
@@ -87,31 +88,17 @@ async def test_read_back_in_strict_mode(world):
         async with running(world.folder, settings, world.now, entropy=os.urandom):
             files = world.second_release()
             bundle_id = await asyncio.to_thread(world.submit, files, [PACKAGE_2])
-
-            async def is_done():
-                path = world.folder.incoming / bundle_id
-                return not await asyncio.to_thread(path.exists)
-
-            await until(is_done)
+            await until(lambda: not (world.folder.incoming / bundle_id).exists())
     assert [entry for entry in logs if entry["log_level"] == "error"] == []
 
 
 async def test_roles_are_renewed_in_time(world):
     """After two hours the timestamp is signed again; after four days all online roles are."""
-    for ahead, versions in ((timedelta(hours=2), (4, 2)), (timedelta(days=4), (5, 3))):
+    for ahead, timestamp, latest in ((timedelta(hours=2), 4, 2), (timedelta(days=4), 5, 3)):
         world.ahead = ahead
-        async with (
-            running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port,
-            client(port) as get,
-        ):
-
-            async def is_renewed(get=get, versions=versions):
-                _, timestamp = await get("/metadata/timestamp.json")
-                return timestamp["signed"]["version"] == versions[0]
-
-            await until(is_renewed)
-            latest, _ = await get(f"/metadata/{versions[1]}.latest.json")
-            assert latest == 200
+        async with running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port:
+            await until(lambda p=port, v=timestamp: timestamp_version(p) == v)
+            assert (await asyncio.to_thread(get, port, f"/metadata/{latest}.latest.json"))[0] == 200
 
 
 async def test_broken_tree_keeps_the_last_snapshot(world, monkeypatch):
@@ -205,13 +192,7 @@ async def test_publishing_continues_after_a_failure(world, monkeypatch):
     with structlog.testing.capture_logs() as logs:
         async with running(world.folder, Settings(port=0), world.now, entropy=os.urandom):
             await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
-
-            async def is_published():
-                return await asyncio.to_thread(
-                    lambda: world.published().roles["armani"].version == 3
-                )
-
-            await until(is_published)
+            await until(lambda: world.published().roles["armani"].version == 3)
     failed = [entry for entry in logs if entry["log_level"] == "error"]
     assert [entry["error"] for entry in failed] == ["the publisher is broken"]
 
@@ -226,21 +207,12 @@ async def test_clock_jump_keeps_the_old_time(world):
     with structlog.testing.capture_logs() as logs:
         async with running(world.folder, settings, world.now, entropy=os.urandom):
             world.ahead = timedelta(days=30)
-
-            async def is_doubted():
-                return await asyncio.to_thread(lambda: load_clock_record(world.folder).is_doubted)
-
-            await until(is_doubted)
+            await until(lambda: load_clock_record(world.folder).is_doubted)
         for version in (2, 3):
             async with running(world.folder, settings, world.now, entropy=os.urandom):
                 files = {("cancro", version): world.ceremony.role("cancro", version)}
                 await asyncio.to_thread(world.submit, files)
-
-                async def is_published(version=version):
-                    published = await asyncio.to_thread(world.published)
-                    return published.roles["cancro"].version == version
-
-                await until(is_published)
+                await until(lambda v=version: world.published().roles["cancro"].version == v)
         after = await asyncio.to_thread(world.published)
     assert newest_signature(after) - newest_signature(before) < timedelta(hours=1)
     messages = [entry["error"] for entry in logs if entry["event"] == "alarm"]
@@ -260,19 +232,10 @@ async def test_failed_publishing_does_not_stop_renewal(world, monkeypatch):
     await asyncio.to_thread((world.folder.incoming / "armani.zip").write_bytes, b"PK")
     world.ahead = timedelta(hours=2)
     with structlog.testing.capture_logs() as logs:
-        async with (
-            running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port,
-            client(port) as get,
-        ):
-
-            async def is_renewed():
-                return (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 4
-
-            async def is_looked_again(so_far):  # noqa: RUF029 - `until` awaits it
-                return len(looks) > so_far + 1
-
-            await until(is_renewed)
-            await until(partial(is_looked_again, len(looks)))
+        async with running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port:
+            await until(lambda: timestamp_version(port) == 4)
+            so_far = len(looks)
+            await until(lambda: len(looks) > so_far + 1)
     ignored = [entry for entry in logs if "not a bundle" in entry["event"]]
     assert [entry["submission"] for entry in ignored] == ["armani.zip"]
 
@@ -288,21 +251,11 @@ async def test_interrupted_publication_is_completed(world):
         async with world.publisher(die) as publisher:
             await publisher.change_pointers(lambda _published: {})
 
-    async with (
-        running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port,
-        client(port) as get,
-    ):
+    async with running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port:
         with pytest.raises(CutError):
             await asyncio.to_thread(asyncio.run, command())
-
-        async def is_served():
-            return (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 4
-
-        async def is_cleared():
-            return not await asyncio.to_thread(world.folder.staging.exists)
-
-        await until(is_served)
-        await until(is_cleared)
+        await until(lambda: timestamp_version(port) == 4)
+        await until(lambda: not world.folder.staging.exists())
 
 
 @pytest.mark.needs("postgresql")
@@ -314,36 +267,20 @@ async def test_database_outage(fresh, postgres):
     address = await asyncio.to_thread(postgres.make_database)
     world = fresh.on(StateFolder(fresh.folder.root, address))
     with structlog.testing.capture_logs() as logs:
-        async with (
-            running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port,
-            client(port) as get,
-        ):
+        async with running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port:
             first = await asyncio.to_thread(world.first_roles)
             await asyncio.to_thread(world.submit, first)
-
-            async def is_served():
-                return (await get("/metadata/timestamp.json"))[0] == 200
-
-            await until(is_served)
+            await until(lambda: get(port, "/metadata/timestamp.json")[0] == 200)
             await asyncio.to_thread(postgres.stop)
             try:
                 role = world.ceremony.role("tables", 2)
                 bundle = await asyncio.to_thread(world.submit, {("tables", 2): role})
-
-                async def is_reported():
-                    await asyncio.sleep(0)
-                    return any("check that it runs" in str(entry) for entry in logs)
-
-                await until(is_reported)
-                assert (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 1
+                await until(lambda: any("check that it runs" in str(entry) for entry in logs))
+                assert await asyncio.to_thread(timestamp_version, port) == 1
             finally:
                 await asyncio.to_thread(postgres.start)
-
-            async def is_done():
-                return not await asyncio.to_thread((world.folder.incoming / bundle).exists)
-
-            await until(is_done)
-            assert (await get("/metadata/2.tables.json"))[0] == 200
+            await until(lambda: not (world.folder.incoming / bundle).exists())
+            assert (await asyncio.to_thread(get, port, "/metadata/2.tables.json"))[0] == 200
     assert PASSWORD not in str(logs)
     result = await asyncio.to_thread(world.result, bundle)
     assert (result.status, result.snapshot) == ("published", 2)

@@ -1,6 +1,7 @@
 """The health, readiness and metrics endpoints, and what makes a server not ready."""
 
 import asyncio
+import contextlib
 import urllib.error
 import urllib.request
 from datetime import timedelta
@@ -43,12 +44,23 @@ def test_health_endpoints():
         assert ask(port, "/")[0] == 404
 
 
-async def poll_monitor(world, rounds=1):
-    """Run a monitor for some rounds; return its last reasons, its messages, and the metrics."""
+@contextlib.asynccontextmanager
+async def monitoring(world, **options):
+    """Yield a monitor, its messages, and the registry of its metrics."""
     registry, messages = CollectorRegistry(), []
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(registry, lambda: 0.0)
-        monitor = Monitor(world.folder, sessions, world.now, metrics, messages.append)
+        say = messages.append
+        yield (
+            Monitor(world.folder, sessions, world.now, metrics, say, **options),
+            messages,
+            registry,
+        )
+
+
+async def poll_monitor(world, rounds=1):
+    """Run a monitor for some rounds; return its last reasons, its messages, and the metrics."""
+    async with monitoring(world) as (monitor, messages, registry):
         for _ in range(rounds):
             reasons = await monitor.poll()
     return reasons, messages, generate_latest(registry).decode()
@@ -82,10 +94,7 @@ async def test_monitor_keeps_lifetimes_and_alarms(world):
 
     A clock that is behind the newest signature is logged once and is no reason to be not ready.
     """
-    messages = []
-    async with open_database(world.folder.database) as sessions:
-        metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-        monitor = Monitor(world.folder, sessions, world.now, metrics, messages.append)
+    async with monitoring(world) as (monitor, messages, _):
         world.ahead = timedelta(days=60)
         await monitor.poll()
         assert {each.role for each in monitor.seen.lifetimes} >= {"root", "armani", "timestamp"}
@@ -98,23 +107,9 @@ async def test_monitor_keeps_lifetimes_and_alarms(world):
     assert "was signed at" in sentence
 
 
-ANY = Room()
-
-
-async def notices_of(world, free=1 << 50, room=ANY):
+async def notices_of(world, **options):
     """Run a monitor for two rounds; return its notices and messages."""
-    messages = []
-    async with open_database(world.folder.database) as sessions:
-        metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-        monitor = Monitor(
-            world.folder,
-            sessions,
-            world.now,
-            metrics,
-            messages.append,
-            free=lambda: free,
-            room=room,
-        )
+    async with monitoring(world, **options) as (monitor, messages, _):
         for _ in range(2):
             await monitor.poll()
     return [(notice.subject, notice.severity) for notice in monitor.notices], messages
@@ -123,7 +118,8 @@ async def notices_of(world, free=1 << 50, room=ANY):
 async def test_disk_quota_and_log_alarms(world):
     """A full disk, a full quota and lost log rows each raise one notice and one message."""
     assert await notices_of(world) == ([], [])
-    found, messages = await notices_of(world, 100, Room(len(PACKAGE_1), keep_free=200))
+    room = Room(len(PACKAGE_1), keep_free=200)
+    found, messages = await notices_of(world, free=lambda: 100, room=room)
     assert found == [("disk", "critical"), ("quota", "critical")]
     assert len(messages) == 2
     async with open_database(world.folder.database) as sessions, sessions.begin() as session:
@@ -141,9 +137,7 @@ async def test_alarms_are_listed_once(world):
             return ["the clock jumped."]
 
     world.ahead = timedelta(days=60)
-    async with open_database(world.folder.database) as sessions:
-        metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-        monitor = Monitor(world.folder, sessions, world.now, metrics, str, free=lambda: 1)
+    async with monitoring(world, free=lambda: 1) as (monitor, _, _):
         upkeep = Maintenance(monitor, Keeper(), lambda: False, lambda: 0.0)
         upkeep.renewed.set()
         task = asyncio.create_task(upkeep.run())
@@ -173,9 +167,7 @@ def test_database_outage_makes_the_server_not_ready(fresh, postgres):
     assert world.publish(world.first_roles()).reason == ""
 
     async def rounds():
-        async with open_database(world.folder.database) as sessions:
-            metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-            monitor = Monitor(world.folder, sessions, world.now, metrics, str)
+        async with monitoring(world) as (monitor, _, _):
             before = await monitor.poll()
             await asyncio.to_thread(postgres.stop)
             try:
