@@ -7,12 +7,27 @@ import sys
 import pytest
 
 from server import cli
+from tests.server.ceremony import release
+from tests.server.world import PACKAGE_1, PACKAGE_2
 
 
 @pytest.fixture
 def state(second):
     """Return the state folder of a server with two builds, which offers the first."""
     return second.folder.root
+
+
+@pytest.fixture
+def promoted(world):
+    """Return a state folder with two builds in two channels, one of which was never offered."""
+    files = {
+        f"armani/id/{channel}/armani-{number}.zip": (data, release(number))
+        for channel in ("stable", "beta")
+        for number, data in ((1, PACKAGE_1), (2, PACKAGE_2))
+    }
+    role = world.ceremony.role("armani", 3, files)
+    assert world.publish({("armani", 3): role}, [PACKAGE_2]).reason == ""
+    return world.folder.root
 
 
 @pytest.fixture

@@ -6,29 +6,14 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from click.shell_completion import ShellComplete
 
 from server.cli import cli
 from server.release.auth.principal import command_line_principal
 from tests.cases import case
-from tests.server.ceremony import release
-from tests.server.world import PACKAGE_1, PACKAGE_2, SECOND
+from tests.server.world import SECOND
 
 CHANNEL, BETA = "armani/id/stable", "armani/id/beta"
-
-
-@pytest.fixture
-def promoted(world):
-    """Return a state folder with two builds in two channels, one of which was never offered."""
-    files = {
-        f"{channel}/armani-{number}.zip": (data, release(number))
-        for channel in (CHANNEL, BETA)
-        for number, data in ((1, PACKAGE_1), (2, PACKAGE_2))
-    }
-    role = world.ceremony.role("armani", 3, files)
-    assert world.publish({("armani", 3): role}, [PACKAGE_2]).reason == ""
-    return world.folder.root
 
 
 OFFICE = ["--zone", "Asia/Jakarta", "--window", "mon-thu 09:00-17:00"]

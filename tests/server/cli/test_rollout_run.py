@@ -16,9 +16,8 @@ from server.publisher.errors import PublishError
 from server.publisher.publisher import Publisher
 from server.settings import Settings
 from server.urgent import opened_in_thread
-from tests.server.ceremony import release
 from tests.server.world import CHANNEL as PLACE
-from tests.server.world import PACKAGE_1, PACKAGE_2
+from tests.server.world import PACKAGE_2
 
 CHANNEL = "armani/id/stable"
 
@@ -86,15 +85,8 @@ BETA = "armani/id/beta"
 
 
 @pytest.fixture
-async def served(world, run, monkeypatch):
+async def served(promoted, world, run, monkeypatch):
     """Return a function that runs a command with a server, and fails if it works directly."""
-    files = {
-        f"{channel}/armani-{number}.zip": (data, release(number))
-        for channel in (CHANNEL, BETA)
-        for number, data in ((1, PACKAGE_1), (2, PACKAGE_2))
-    }
-    role = world.ceremony.role("armani", 3, files)
-    await asyncio.to_thread(world.publish, {("armani", 3): role}, [PACKAGE_2])
 
     def opening():
         return running(world.folder, Settings(port=0, api_port=0), world.now, entropy=os.urandom)
@@ -104,7 +96,7 @@ async def served(world, run, monkeypatch):
             if not direct:
                 patch.setattr("server.cli.rollout_run.open_rollouts", None)
                 patch.setattr("server.bootstrap.open_rollouts", None)
-            return await asyncio.to_thread(run, *words, "--state", world.folder.root, "--json")
+            return await asyncio.to_thread(run, *words, "--state", promoted, "--json")
 
     with structlog.testing.capture_logs():
         async with opened_in_thread("server", opening):
