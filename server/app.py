@@ -9,14 +9,12 @@ import asyncio
 import contextlib
 import importlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from server.device_serving import (
     Inherited,
-    Phones,
     renew_at,
     serve_dialects,
     serving_phones,
@@ -26,7 +24,6 @@ from server.health import serving_health
 from server.http.counts import CountsCollector
 from server.processes.supervisor import LostCollector
 from server.settings import Node, Settings
-from server.storage.blobs import BlobStore
 from server.storage.layout import StateFolder
 from server.stores import Clock, open_blobs
 
@@ -55,7 +52,12 @@ async def running(
     """
     inherited = inherited or Inherited((), {}, asyncio.Event())
     blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
-    async with _open_phones(folder, settings, clock, blobs, inherited) as phones:
+    opening = (
+        serving_phones(folder, settings, clock, blobs, inherited)
+        if settings.node is Node.ALL
+        else watching(folder, settings, blobs)
+    )
+    async with opening as phones:
         dialects = await serve_dialects(settings, clock, phones)
         # Phones are served before repairs and before these imports, the slowest of the start.
         await asyncio.to_thread(importlib.import_module, "server.full_node")
@@ -75,19 +77,6 @@ async def running(
             pace=pace,
         ):
             yield phones.port
-
-
-def _open_phones(
-    folder: StateFolder,
-    settings: Settings,
-    clock: Clock,
-    blobs: BlobStore,
-    inherited: Inherited,
-) -> AbstractAsyncContextManager[Phones]:
-    """Serve phones, or only verify the published files on a node that serves no phones."""
-    if settings.node is Node.ALL:
-        return serving_phones(folder, settings, clock, blobs, inherited)
-    return watching(folder, settings, blobs)
 
 
 @contextlib.asynccontextmanager

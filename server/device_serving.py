@@ -86,10 +86,7 @@ async def serving_phones(
     """
     certificate = await asyncio.to_thread(read_certificate, settings)
     other = await asyncio.to_thread(read_compat_certificate, settings.compat)
-    async with (
-        opened_sockets(settings, inherited.passed) as sockets,
-        opened_compat_sockets(settings) as compat,
-    ):
+    async with opened_sockets(settings, inherited.passed) as (sockets, compat):
         tcp = [each for each in sockets if each.family != socket.AF_UNIX]
         unix = [each for each in sockets if each.family == socket.AF_UNIX]
         url = read_back_url(settings, tcp)
@@ -198,41 +195,30 @@ async def watching(
 @contextlib.asynccontextmanager
 async def opened_sockets(
     settings: Settings, passed: Sequence[socket.socket]
-) -> AsyncIterator[list[socket.socket]]:
-    """Yield the listening sockets for phones, passed or bound here, until the block ends.
+) -> AsyncIterator[tuple[list[socket.socket], list[socket.socket]]]:
+    """Yield the listening sockets for phones, passed or bound here, and those of the dialects.
 
-    Raises StorageError if a socket cannot be bound.
+    They are open until the block ends. Raises FormatError, and StorageError if a socket cannot be
+    bound.
     """
     async with contextlib.AsyncExitStack() as stack:
-        sockets = list(passed)
-        if not passed:
-            sockets = await asyncio.to_thread(
-                bind_tcp, settings.host, settings.port, max(1, settings.workers)
-            )
-        for each in sockets:
+
+        async def bind(host: str, port: int) -> list[socket.socket]:
+            bound = await asyncio.to_thread(bind_tcp, host, port, max(1, settings.workers))
+            for each in bound:
+                stack.callback(each.close)
+            return bound
+
+        for each in passed:
             stack.callback(each.close)
+        sockets = list(passed) or await bind(settings.host, settings.port)
         if settings.socket:
-            bound = bound_unix(Path(settings.socket))
-            sockets.append(await asyncio.to_thread(bound.__enter__))
-            stack.push_async_callback(asyncio.to_thread, bound.__exit__, None, None, None)
-        yield sockets
-
-
-@contextlib.asynccontextmanager
-async def opened_compat_sockets(settings: Settings) -> AsyncIterator[list[socket.socket]]:
-    """Yield the listening sockets of the dialects, if they have a listener, until the block ends.
-
-    Raises FormatError, and StorageError if a socket cannot be bound.
-    """
-    options = settings.compat
-    with contextlib.ExitStack() as stack:
-        sockets: list[socket.socket] = []
-        if options.dialects and options.listen:
-            host, port = split_address(options.listen)
-            sockets = await asyncio.to_thread(bind_tcp, host, port, max(1, settings.workers))
-        for each in sockets:
-            stack.callback(each.close)
-        yield sockets
+            unix = bound_unix(Path(settings.socket))
+            sockets.append(await asyncio.to_thread(unix.__enter__))
+            stack.push_async_callback(asyncio.to_thread, unix.__exit__, None, None, None)
+        has_listener = settings.compat.dialects and settings.compat.listen
+        compat = await bind(*split_address(settings.compat.listen)) if has_listener else []
+        yield sockets, compat
 
 
 def read_certificate(settings: Settings) -> Certificate | None:

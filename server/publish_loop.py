@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -134,7 +135,7 @@ class Draining:
     """Removes superseded role files once an hour."""
 
     def __init__(self) -> None:
-        self._at: float | None = None
+        self._at = -math.inf
 
     async def poll(self, publisher: Publisher, rollouts: Rollouts) -> None:
         """Remove what may go, unless that was done within the hour.
@@ -142,8 +143,7 @@ class Draining:
         Whether an interrupted change was published is found in role files: until then all stay.
         """
         now = asyncio.get_running_loop().time()
-        is_due = self._at is None or now - self._at >= DRAIN_SECONDS
-        if is_due and not await rollouts.is_interrupted():
+        if now - self._at >= DRAIN_SECONDS and not await rollouts.is_interrupted():
             self._at = now
             removed = await publisher.drain()
             if removed:

@@ -121,9 +121,8 @@ def edge(
                 write_durable(upstream, lines.encode(), mode=READABLE)
                 _reload(command)
                 out = [node for node in addresses if node not in active]
-                click.echo(
-                    f"{len(active)} of {len(nodes)} nodes are asked" + _describe_inactive(out)
-                )
+                others = f"; not {', '.join(out)}" if out else ""
+                click.echo(f"{len(active)} of {len(nodes)} nodes are asked{others}.")
             if once:
                 return
             time.sleep(LOOK_SECONDS)
@@ -240,7 +239,3 @@ def _reload(command: str) -> None:
     if result.returncode:
         reason = (result.stderr or result.stdout).strip().partition("\n")[0]
         raise StorageError(f"`{command}` ended with {result.returncode}: {reason or 'no reason'}.")
-
-
-def _describe_inactive(out: list[str]) -> str:
-    return f"; not {', '.join(out)}." if out else "."

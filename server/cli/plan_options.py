@@ -88,7 +88,10 @@ def _timed(share: str, times: tuple[str, ...]) -> Plan:
     pairs = [(present, _permille(share))] if share else []
     for text in times:
         moment, _, part = text.partition("=")
-        pairs.append((_check_ahead(moment, parse_moment(moment), present), _permille(part)))
+        start = parse_moment(moment)
+        if start < present - LATE_SECONDS:  # it would apply immediately
+            raise FormatError(f"{moment} is in the past; for a share from now on use --share.")
+        pairs.append((start, _permille(part)))
     if not pairs:
         raise click.UsageError("give a share of the fleet: --share 1% or --at TIME=1%.")
     stages = [
@@ -149,10 +152,3 @@ def _permille(text: str) -> int:
     if permille > 1000:
         raise click.UsageError(f"{text[:16]!r} is not a share: write 0% to 100%, such as 0.5%.")
     return permille
-
-
-def _check_ahead(text: str, start: int, present: int) -> int:
-    """Return the time of a step; raises FormatError for the past, which would apply immediately."""
-    if start < present - LATE_SECONDS:
-        raise FormatError(f"{text} is in the past; for a share from now on use --share.")
-    return start

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
@@ -77,13 +76,9 @@ def wait_for_bundles(
             )
         pause(PAUSE_SECONDS)
     for identity in waiting:
-        _check_result(folder.results / f"{identity}.json")
-
-
-def _check_result(file: Path) -> None:
-    result = decode_result(read_bounded(file, MAX_RESULT))
-    if result.status == "refused":
-        raise PublishError(f"the server refused bundle {result.id[:16]}: {result.reason}")
+        result = decode_result(read_bounded(folder.results / f"{identity}.json", MAX_RESULT))
+        if result.status == "refused":
+            raise PublishError(f"the server refused bundle {result.id[:16]}: {result.reason}")
 
 
 def _count(bundles: Sequence[str] | set[str]) -> str:

@@ -160,10 +160,9 @@ class Console:
         except ValueError:
             decoded = ""
         for regex, methods in self._paths:
-            found = regex.fullmatch(decoded)
-            page = methods.get("GET" if method == "HEAD" else method) if found else None
-            if found is None:
+            if (found := regex.fullmatch(decoded)) is None:
                 continue
+            page = methods.get("GET" if method == "HEAD" else method)
             if page is None:
                 allowed = ", ".join(sorted(methods))
                 raise ProblemError(
@@ -177,11 +176,9 @@ class Console:
     ) -> web.Response:
         if isinstance(content, Redirect):
             return _redirect(content)
-        return (
-            _save(content)
-            if isinstance(content, Download)
-            else self._show(content, principal, secret)
-        )
+        if isinstance(content, Download):
+            return _save(content)
+        return self._show(content, principal, secret)
 
     def _show(self, content: PageContent, principal: Principal | None, secret: str) -> web.Response:
         values: dict[str, Any] = {

@@ -125,11 +125,7 @@ def decode_pointer_path(path: str) -> Channel:
 
 def role_pattern(role: str) -> str:
     """Return the path pattern of the targets that `role` may sign."""
-    return {
-        "tables": "tables/*/*",
-        "content": "content/*/*",
-        "latest": "latest/*/*/*",
-    }.get(role, f"{role}/*/*/*")
+    return f"{role}/*/*" if role in {"tables", "content"} else f"{role}/*/*/*"
 
 
 def metadata_name(role: str, version: int) -> str:
