@@ -3,6 +3,7 @@
 Source: the OpenAPI specification 3.1; JSON Schema 2020-12.
 """
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, get_type_hints
@@ -10,12 +11,13 @@ from typing import Any, get_type_hints
 import msgspec
 
 from hening.version import find_version
-from server.cloud.routing import PROBLEM, Call, Problem, Route, Sent
+from server.cloud.routing import PROBLEM, Call, Problem, Route, Sent, json_route
 from server.core.encodings import to_ecma
 
 REFERENCE = "#/components/schemas/{name}"
 ALWAYS = (400, 404, 500, 503)
 WITH_TOKEN = (401, 403, 409, 422, 429, 507)
+_PARAMETER = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")  # patterns have braces, too
 
 
 def make_page(routes: Sequence[Route], version: str) -> dict[str, Any]:
@@ -59,19 +61,8 @@ def make_page(routes: Sequence[Route], version: str) -> dict[str, Any]:
 
 def split_path(path: str) -> tuple[str, dict[str, str]]:
     """Return a route's path without regular expressions, and the expression of each parameter."""
-    spelled, parameters, rest = "", dict[str, str](), path
-    while "{" in rest:
-        before, _, rest = rest.partition("{")
-        end = depth = 0
-        for end, letter in enumerate(rest):  # noqa: B007 - patterns have braces, too
-            depth += {"{": 1, "}": -1}.get(letter, 0)
-            if depth < 0:
-                break
-        name, _, pattern = rest[:end].partition(":")
-        parameters[name] = pattern or "[^{}/]+"
-        spelled += f"{before}{{{name}}}"
-        rest = rest[end + 1 :]
-    return spelled + rest, parameters
+    parameters = {name: pattern or "[^{}/]+" for name, pattern in _PARAMETER.findall(path)}
+    return _PARAMETER.sub(r"{\1}", path), parameters
 
 
 def _describe(
@@ -123,8 +114,6 @@ def page_route(routes: Sequence[Route]) -> Route:
         return Sent("application/json", body)
 
     address = "/account/1/openapi.json"
-    route = Route(
-        "GET", address, show_openapi, is_public=True, is_json=True, media="application/json"
-    )
+    route = json_route("GET", address, show_openapi, is_public=True, media="application/json")
     body = msgspec.json.encode(make_page((*routes, route), find_version()))
     return route

@@ -7,6 +7,7 @@ learns only which paths exist, and its body is not read.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -130,6 +131,10 @@ class Route:
     media: str = "text/plain"
 
 
+json_route = partial(Route, is_json=True)
+"""Makes a route that answers in JSON."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """A response of raw bytes with media type `kind`, whole or streamed in pieces.
@@ -250,17 +255,13 @@ def _refusing(routes: tuple[Route, ...], metrics: CloudMetrics) -> Middleware:
 def refuse(error: Exception) -> web.Response:
     """Return the msgpack response to an error: a document with a code and a sentence."""
     found = to_refusal(error)
+    document: dict[str, object] = {"code": found.code, "detail": str(found)}
     if isinstance(found, ItemsError):
-        document: dict[str, object] = {
-            "code": found.code,
-            "detail": str(found),
-            "errors": [
-                {"code": each.code, "detail": each.sentence, "field": each.uid}
-                for each in found.refusals
-            ],
-        }
-        return _encode(document, found.status)
-    return _retry(_encode({"code": found.code, "detail": str(found)}, found.status), found)
+        document["errors"] = [
+            {"code": each.code, "detail": each.sentence, "field": each.uid}
+            for each in found.refusals
+        ]
+    return _retry(_encode(document, found.status), found)
 
 
 def refuse_as_problem(error: Exception) -> web.Response:

@@ -17,7 +17,7 @@ from server.cloud.law.export import export_account
 from server.cloud.law.notices import Notice, list_notices
 from server.cloud.law.policies import load_text
 from server.cloud.law.receipts import Event
-from server.cloud.routing import Call, Route, Sent
+from server.cloud.routing import Call, Sent, json_route
 from server.cloud.storage.law_models import Erasure
 from server.cloud.storage.models import Account
 
@@ -199,22 +199,15 @@ def _check_region(call: Call) -> None:
 
 
 ROUTES = (
-    Route("GET", POLICY, show_policy, is_public=True, is_json=True),
-    Route("GET", f"{POLICY}/receipt-key", show_receipt_key, is_public=True, is_json=True),
-    Route("GET", VERSION, show_version, is_public=True, is_json=True),
-    Route("GET", f"{VERSION}/{{locale}}", show_text, is_public=True, is_json=True),
-    Route("GET", f"{PREFIX}/consents", show_consents, is_json=True, for_suspended=True),
-    Route("POST", f"{PREFIX}/consents", consent, ConsentRequest, status=201, is_json=True),
-    Route("POST", f"{PREFIX}/consents/withdrawal", withdraw, is_json=True, for_suspended=True),
-    Route("GET", f"{PREFIX}/notices", show_notices, is_json=True, for_suspended=True),
-    Route(
-        "GET",
-        f"{PREFIX}/export",
-        export,
-        is_json=True,
-        for_suspended=True,
-        media="application/zip",
-    ),
-    Route("POST", f"{PREFIX}/erasure", erase, status=202, is_json=True, for_suspended=True),
-    Route("GET", f"/erasure/{ID}", show_erasure, is_public=True, is_json=True),
+    json_route("GET", POLICY, show_policy, is_public=True),
+    json_route("GET", f"{POLICY}/receipt-key", show_receipt_key, is_public=True),
+    json_route("GET", VERSION, show_version, is_public=True),
+    json_route("GET", f"{VERSION}/{{locale}}", show_text, is_public=True),
+    json_route("GET", f"{PREFIX}/consents", show_consents, for_suspended=True),
+    json_route("POST", f"{PREFIX}/consents", consent, ConsentRequest, status=201),
+    json_route("POST", f"{PREFIX}/consents/withdrawal", withdraw, for_suspended=True),
+    json_route("GET", f"{PREFIX}/notices", show_notices, for_suspended=True),
+    json_route("GET", f"{PREFIX}/export", export, for_suspended=True, media="application/zip"),
+    json_route("POST", f"{PREFIX}/erasure", erase, status=202, for_suspended=True),
+    json_route("GET", f"/erasure/{ID}", show_erasure, is_public=True),
 )

@@ -24,7 +24,7 @@ from server.cloud.accounts.sessions import (
     list_sessions,
 )
 from server.cloud.errors import CloudError, not_found
-from server.cloud.routing import Call, Route
+from server.cloud.routing import Call, json_route
 from server.cloud.storage import models
 
 PREFIX = "/account/1"
@@ -184,10 +184,10 @@ def _state(*, is_pending: bool) -> State:
 
 
 ROUTES = (
-    Route("GET", f"{PREFIX}/sessions", show_sessions, is_json=True),
-    Route("DELETE", f"{PREFIX}/sessions/{ID}", end, status=204, is_json=True),
-    Route("POST", f"{PREFIX}/sessions/{ID}/approval", approve, Approval, status=204, is_json=True),
-    Route("PUT", f"{PREFIX}/device", register, Device, for_pending=True, is_json=True),
-    Route("GET", f"{PREFIX}/choices", show_choices, is_json=True),
-    Route("PUT", f"{PREFIX}/choices", choose, Choices, status=204, is_json=True),
+    json_route("GET", f"{PREFIX}/sessions", show_sessions),
+    json_route("DELETE", f"{PREFIX}/sessions/{ID}", end, status=204),
+    json_route("POST", f"{PREFIX}/sessions/{ID}/approval", approve, Approval, status=204),
+    json_route("PUT", f"{PREFIX}/device", register, Device, for_pending=True),
+    json_route("GET", f"{PREFIX}/choices", show_choices),
+    json_route("PUT", f"{PREFIX}/choices", choose, Choices, status=204),
 )

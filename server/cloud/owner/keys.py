@@ -40,7 +40,7 @@ from server.cloud.records.rotation import (
     rotate_wraps,
     withdraw_invitations,
 )
-from server.cloud.routing import Call, Route, decode
+from server.cloud.routing import Call, decode, json_route
 from server.cloud.secrets import Secrets
 from server.cloud.storage import models
 
@@ -246,31 +246,10 @@ async def _verify_words(call: Call, claim: Claim, action: Action) -> tuple[Owner
 
 _RECOVERY = f"{PREFIX}/recovery"
 ROUTES = (
-    Route("GET", _RECOVERY, show_recovery, is_json=True),
-    Route("PUT", _RECOVERY, set_recovery, SignedResponse, status=204, is_json=True),
-    Route(
-        "POST",
-        f"{_RECOVERY}/challenge",
-        challenge,
-        ChallengeRequest,
-        is_public=True,
-        is_json=True,
-    ),
-    Route(
-        "POST",
-        f"{_RECOVERY}/open",
-        open_recovery,
-        SignedResponse,
-        is_public=True,
-        is_json=True,
-    ),
-    Route(
-        "POST",
-        f"{_RECOVERY}/use",
-        use_recovery,
-        SignedResponse,
-        is_public=True,
-        is_json=True,
-    ),
-    Route("POST", f"{PREFIX}/rotate", rotate, SignedResponse, MAX_ROTATION, 204, is_json=True),
+    json_route("GET", _RECOVERY, show_recovery),
+    json_route("PUT", _RECOVERY, set_recovery, SignedResponse, status=204),
+    json_route("POST", f"{_RECOVERY}/challenge", challenge, ChallengeRequest, is_public=True),
+    json_route("POST", f"{_RECOVERY}/open", open_recovery, SignedResponse, is_public=True),
+    json_route("POST", f"{_RECOVERY}/use", use_recovery, SignedResponse, is_public=True),
+    json_route("POST", f"{PREFIX}/rotate", rotate, SignedResponse, MAX_ROTATION, 204),
 )

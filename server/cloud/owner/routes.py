@@ -12,7 +12,7 @@ from server.cloud.owner.devices import ID, PREFIX
 from server.cloud.owner.devices import ROUTES as DEVICES
 from server.cloud.owner.keys import ROUTES as KEYS
 from server.cloud.owner.page import NewLink, make_link
-from server.cloud.routing import Call, Route
+from server.cloud.routing import Call, json_route
 from server.cloud.storage.models import Account, AppToken
 
 MAX_TOKENS = 32
@@ -112,9 +112,9 @@ async def link(call: Call) -> NewLink:
 ROUTES = (
     *DEVICES,
     *KEYS,
-    Route("GET", f"{PREFIX}/usage", show_usage, is_json=True),
-    Route("GET", f"{PREFIX}/app-tokens", show_tokens, is_json=True),
-    Route("POST", f"{PREFIX}/app-tokens", make_token, TokenRequest, status=201, is_json=True),
-    Route("DELETE", f"{PREFIX}/app-tokens/{ID}", remove_token, status=204, is_json=True),
-    Route("POST", f"{PREFIX}/owner-links", link, status=201, is_json=True, for_suspended=True),
+    json_route("GET", f"{PREFIX}/usage", show_usage),
+    json_route("GET", f"{PREFIX}/app-tokens", show_tokens),
+    json_route("POST", f"{PREFIX}/app-tokens", make_token, TokenRequest, status=201),
+    json_route("DELETE", f"{PREFIX}/app-tokens/{ID}", remove_token, status=204),
+    json_route("POST", f"{PREFIX}/owner-links", link, status=201, for_suspended=True),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -318,54 +319,32 @@ def _limit(query: Mapping[str, str]) -> int:
     return int(text)
 
 
+_INCOMING, _OUTGOING = f"{PREFIX}/invitation/incoming", f"{PREFIX}/invitation/outgoing"
+_upload = partial(Route, uploads=True)
 ROUTES = (
-    Route(
-        "POST",
-        f"{PREFIX}/collection/",
-        create_collection,
-        wire.NewCollection,
-        MAX_BATCH,
-        201,
-        uploads=True,
-    ),
+    _upload("POST", f"{PREFIX}/collection/", create_collection, wire.NewCollection, MAX_BATCH, 201),
     Route("GET", f"{PREFIX}/collection/", list_collections),
     Route("POST", f"{PREFIX}/collection/list_multi/", list_collections, wire.Types, 256 * 1024),
     Route("GET", f"{COLLECTION}/", get_collection),
     Route("GET", f"{COLLECTION}/item/", list_items),
     Route("POST", f"{COLLECTION}/item/fetch_updates/", list_updates, list[wire.Known], 64 * 1024),
-    Route("POST", f"{COLLECTION}/item/batch/", batch, wire.Batch, MAX_BATCH, uploads=True),
-    Route(
-        "POST", f"{COLLECTION}/item/transaction/", transaction, wire.Batch, MAX_BATCH, uploads=True
-    ),
+    _upload("POST", f"{COLLECTION}/item/batch/", batch, wire.Batch, MAX_BATCH),
+    _upload("POST", f"{COLLECTION}/item/transaction/", transaction, wire.Batch, MAX_BATCH),
     Route("POST", f"{COLLECTION}/item/subscription-ticket/", refuse_ticket),
     Route("GET", f"{ITEM}/", get_item),
     Route("GET", f"{ITEM}/revision/", list_revisions),
-    Route("PUT", f"{CHUNK}/", put_chunk, bytes, MAX_CHUNK, 201, uploads=True),
+    _upload("PUT", f"{CHUNK}/", put_chunk, bytes, MAX_CHUNK, 201),
     Route("GET", f"{CHUNK}/download/", get_chunk),
     Route("GET", f"{COLLECTION}/member/", list_members),
     Route("POST", f"{COLLECTION}/member/leave/", leave, status=204),
     Route("PATCH", f"{COLLECTION}/member/{{name}}/", change_access, wire.AccessChange, status=204),
     Route("DELETE", f"{COLLECTION}/member/{{name}}/", remove_member, status=204),
-    Route("GET", f"{PREFIX}/invitation/incoming/", list_incoming),
-    Route("GET", f"{PREFIX}/invitation/incoming/{INVITATION}/", get_incoming),
-    Route("DELETE", f"{PREFIX}/invitation/incoming/{INVITATION}/", reject, status=204),
-    Route(
-        "POST",
-        f"{PREFIX}/invitation/incoming/{INVITATION}/accept/",
-        accept,
-        wire.Acceptance,
-        status=201,
-        uploads=True,
-    ),
-    Route("GET", f"{PREFIX}/invitation/outgoing/", list_outgoing),
-    Route(
-        "POST",
-        f"{PREFIX}/invitation/outgoing/",
-        invite,
-        wire.Invitation,
-        status=201,
-        uploads=True,
-    ),
-    Route("GET", f"{PREFIX}/invitation/outgoing/fetch_user_profile/", find_profile),
-    Route("DELETE", f"{PREFIX}/invitation/outgoing/{INVITATION}/", disinvite, status=204),
+    Route("GET", f"{_INCOMING}/", list_incoming),
+    Route("GET", f"{_INCOMING}/{INVITATION}/", get_incoming),
+    Route("DELETE", f"{_INCOMING}/{INVITATION}/", reject, status=204),
+    _upload("POST", f"{_INCOMING}/{INVITATION}/accept/", accept, wire.Acceptance, status=201),
+    Route("GET", f"{_OUTGOING}/", list_outgoing),
+    _upload("POST", f"{_OUTGOING}/", invite, wire.Invitation, status=201),
+    Route("GET", f"{_OUTGOING}/fetch_user_profile/", find_profile),
+    Route("DELETE", f"{_OUTGOING}/{INVITATION}/", disinvite, status=204),
 )
