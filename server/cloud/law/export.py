@@ -228,10 +228,6 @@ class _Sink(io.RawIOBase):
         super().__init__()
         self.buffer = bytearray()
 
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
     def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
         """Append bytes."""
         self.buffer += data

@@ -29,7 +29,7 @@ from server.cloud.law.notices import (
     list_breaches,
     note_use,
 )
-from server.cloud.law.policies import Policies, Signed
+from server.cloud.law.policies import Policies
 from server.cloud.law.receipts import Event
 from server.cloud.secrets import Secrets, draw_text
 from server.cloud.storage.bodies import Bodies
@@ -74,13 +74,6 @@ class Law:
                 await note_use(db, account, self.now())
             self._used.add(account)
 
-    async def find_policy(self) -> Signed:
-        """Return the policy in force; raises CloudError if there is none."""
-        signed = await self.policies.current(self.now())
-        if signed is None:
-            raise CloudError(409, "no_policy", "no policy is in force; try again later.")
-        return signed
-
     async def ask_to_withdraw(self, account: str, method: str) -> tuple[bytes, Announcement]:
         """Withdraw an account's consent; returns the receipt and the announced erasure.
 
@@ -109,9 +102,12 @@ class Law:
         """Erase an account and return the erasure's state after at most `PATIENCE_SECONDS`.
 
         An erasure that takes longer continues in the background. Concurrent requests get the same
-        erasure. Raises CloudError if the account is closed or does not exist.
+        erasure. Raises CloudError if the account is closed or does not exist, or if no policy is in
+        force.
         """
-        policy = (await self.find_policy()).policy
+        signed = await self.policies.current(self.now())
+        if signed is None:
+            raise CloudError(409, "no_policy", "no policy is in force; try again later.")
         erasure: Announcement | Erasure
         async with self.database.begin() as db:
             await lock_owner(db, account)
@@ -119,7 +115,7 @@ class Law:
             if before is not None and before.reason == ASKED:
                 erasure = before
             else:
-                erasure = announce_asked(account, self.draw(), policy, self.now())
+                erasure = announce_asked(account, self.draw(), signed.policy, self.now())
                 await announce(db, erasure)
         task = asyncio.create_task(self._try(self._eraser().erase(erasure.id), erasure))
         self._tasks.add(task)

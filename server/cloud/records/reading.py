@@ -118,23 +118,13 @@ class Reader:
 
     async def find_item(self, place: Place, uid: str) -> wire.Item:
         """Return one item; raises CloudError if there is none."""
-        query = select(*_ITEM).where(Item.collection == place.id, Item.uid == uid)
-        rows = (await self.db.execute(query)).all()
-        if not rows:
-            raise not_found("item")
-        return (await self._to_items(place.id, rows))[0]
+        return (await self._to_items(place.id, [await self._find(place, uid)]))[0]
 
     async def list_revisions(
         self, place: Place, uid: str, iterator: str | None, limit: int
     ) -> wire.RevisionList:
         """Return an item's revisions, newest first; only those older than `iterator` if given."""
-        item = (
-            await self.db.execute(
-                select(*_ITEM).where(Item.collection == place.id, Item.uid == uid)
-            )
-        ).one_or_none()
-        if item is None:
-            raise not_found("item")
+        item = await self._find(place, uid)
         older: Select[*tuple[Any, ...]] = select(
             Revision.sequence, Revision.etag, Revision.meta, Revision.deleted, Revision.chunks
         ).where(Revision.item == item.id)
@@ -148,6 +138,13 @@ class Reader:
         bodies = await self._load(place.id, page)
         data = [_to_content(row, bodies) for row in page]
         return wire.RevisionList(data, data[-1].uid if data else None, done=len(rows) <= limit)
+
+    async def _find(self, place: Place, uid: str) -> AnyRow:
+        query = select(*_ITEM).where(Item.collection == place.id, Item.uid == uid)
+        row = (await self.db.execute(query)).one_or_none()
+        if row is None:
+            raise not_found("item")
+        return row
 
     def _collections(self) -> Select[*tuple[Any, ...]]:
         return (
