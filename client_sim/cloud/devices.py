@@ -149,6 +149,6 @@ def _list_all(cloud: Cloud, service: Service) -> list[tuple[str, str, tuple[byte
     for page in service.pages("GET", "collection/?limit=50", wire.CollectionPage):
         for each in page.data:
             kind = account.open_type(each.collectionType)
-            opened = open_collection(account, each.collectionType, each)
-            found.append((opened.uid, kind, opened.keys))
+            keys = open_collection(account, each.collectionType, each)
+            found.append((each.item.uid, kind, keys))
     return found

@@ -28,32 +28,39 @@ Merge = Callable[[bytes | None, bytes, bytes, bool, str], Outcome]
 """Takes base, mine, theirs, whether mine is later, and today's date; returns the outcome."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A record type.
-
-    `encode` returns the `name` in an item's description and the content. `decode` returns the
-    record of a revision. `describe` returns a record's name for the owner. If one device
-    deleted a record and another changed it, it stays deleted with `deletion_wins`; otherwise the
-    change is kept.
-    """
-
-    name: str
-    collection: str
-    title: str
-    encode: Callable[[bytes], tuple[str, bytes]]
-    decode: Callable[[Revision], bytes]
-    merge: Merge
-    describe: Callable[[bytes], str]
-    deletion_wins: bool = False
-
-
 def _plain(body: bytes) -> tuple[str, bytes]:
     return "", body
 
 
 def _content(revision: Revision) -> bytes:
     return revision.content
+
+
+def _keep_theirs(
+    _base: bytes | None, _mine: bytes, theirs: bytes, _is_later: bool, _day: str
+) -> Outcome:
+    """Keep the server's version: such a record has only one writer, or never changes."""
+    return Outcome(theirs)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A record type.
+
+    `describe` returns a record's name for the owner. `encode` returns the `name` in an item's
+    description and the content. `decode` returns the record of a revision. If one device deleted a
+    record and another changed it, it stays deleted with `deletion_wins`; otherwise the change is
+    kept.
+    """
+
+    name: str
+    collection: str
+    title: str
+    describe: Callable[[bytes], str]
+    encode: Callable[[bytes], tuple[str, bytes]] = _plain
+    decode: Callable[[Revision], bytes] = _content
+    merge: Merge = _keep_theirs
+    deletion_wins: bool = False
 
 
 def _encode_note(body: bytes) -> tuple[str, bytes]:
@@ -100,13 +107,6 @@ def _merge_photo(
     return Outcome(photos.merge_photos(base, mine, theirs, mine_is_later=is_later))
 
 
-def _keep_theirs(
-    _base: bytes | None, _mine: bytes, theirs: bytes, _is_later: bool, _day: str
-) -> Outcome:
-    """Keep the server's version: such a record has only one writer, or never changes."""
-    return Outcome(theirs)
-
-
 def _describe_note(body: bytes) -> str:
     return f"the note {notes.split_note(body)[0]!r}"
 
@@ -122,46 +122,27 @@ def _describe_inner(_body: bytes) -> str:
     return "an internal record"
 
 
-KINDS: Final = {
-    kind.name: kind
-    for kind in (
-        Kind(
-            "contact",
-            "etebase.vcard",
-            "Contacts",
-            _plain,
-            _content,
-            _merge_contact,
-            contacts.describe_contact,
-        ),
-        Kind(
-            "note",
-            "etebase.md.note",
-            "Notes",
-            _encode_note,
-            _decode_note,
-            _merge_note,
-            _describe_note,
-        ),
-        Kind(
-            "message",
-            "hening.sms",
-            "Messages",
-            _plain,
-            _content,
-            _keep_theirs,
-            messages.describe_message,
-            deletion_wins=True,
-        ),
-        Kind(
-            "photo", "hening.photo", "Photos", _plain, _decode_photo, _merge_photo, _describe_photo
-        ),
-        Kind("keys", "hening.keys", "Keys", _plain, _content, _keep_theirs, _describe_inner),
-        Kind(
-            "devices", "hening.devices", "Devices", _plain, _content, _keep_theirs, _describe_inner
-        ),
-    )
-}
+_KINDS: Final = (
+    Kind(
+        *("contact", "etebase.vcard", "Contacts", contacts.describe_contact),
+        merge=_merge_contact,
+    ),
+    Kind(
+        *("note", "etebase.md.note", "Notes", _describe_note),
+        encode=_encode_note,
+        decode=_decode_note,
+        merge=_merge_note,
+    ),
+    Kind("message", "hening.sms", "Messages", messages.describe_message, deletion_wins=True),
+    Kind(
+        *("photo", "hening.photo", "Photos", _describe_photo),
+        decode=_decode_photo,
+        merge=_merge_photo,
+    ),
+    Kind("keys", "hening.keys", "Keys", _describe_inner),
+    Kind("devices", "hening.devices", "Devices", _describe_inner),
+)
+KINDS: Final = {kind.name: kind for kind in _KINDS}
 COLLECTIONS: Final = {kind.collection: name for name, kind in KINDS.items()}
 """Names of kinds by the names of collection types."""
 

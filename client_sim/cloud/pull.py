@@ -97,9 +97,9 @@ class Puller:
                     if each.item.content.deleted:
                         store.remove_collection(each.item.uid, keep_records=False)
                         continue
-                    opened = open_collection(account, sealed, each)
-                    found.add(opened.uid)
-                    store.put_collection(opened.uid, self._kind.name, b"".join(opened.keys))
+                    keys, uid = open_collection(account, sealed, each), each.item.uid
+                    found.add(uid)
+                    store.put_collection(uid, self._kind.name, b"".join(keys))
                 for removed in page.removedMemberships or ():
                     self._forget_collection(removed.uid)
                 store.set_cursor(self._kind.name, page.stoken)

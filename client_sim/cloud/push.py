@@ -93,10 +93,10 @@ def _find_collection(cloud: Cloud, service: Service, kind: Kind, uid: str | None
     for each in found:
         if uid in {None, each.uid}:
             return each
-    request, created = make_collection(cloud.keys, kind.collection, kind.title, cloud.entropy)
+    request, key = make_collection(cloud.keys, kind.collection, kind.title, cloud.entropy)
     service.records("POST", "collection/", None, request)
     with cloud.store.transaction():
-        cloud.store.put_collection(created.uid, kind.name, b"".join(created.keys))
+        cloud.store.put_collection(request["item"].uid, kind.name, key)
     return cloud.store.collections(kind.name)[0]
 
 

@@ -158,18 +158,10 @@ def decode_item(
     raise DeceivedError("The server gave a record that none of your phones wrote.")
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedCollection:
-    """A collection's uid and its keys, the current one first."""
-
-    uid: str
-    keys: tuple[bytes, ...]
-
-
 def make_collection(
     account: AccountKeys, type_name: str, title: str, entropy: Entropy
-) -> tuple[dict[str, Any], OpenedCollection]:
-    """Return a new collection, and the body of the request that creates it."""
+) -> tuple[dict[str, Any], bytes]:
+    """Return the body of the request that creates a collection, and the collection's key."""
     key, uid = entropy(_KEY), encode_uid(entropy(UID))
     kind = account.type_of(type_name)
     request = {
@@ -177,7 +169,7 @@ def make_collection(
         "collectionKey": wrap_collection(account, kind, (key,), entropy),
         "collectionType": kind,
     }
-    return request, OpenedCollection(uid, (key,))
+    return request, key
 
 
 def wrap_collection(
@@ -187,8 +179,11 @@ def wrap_collection(
     return seal(account.keys.cipher, b"".join(keys), entropy, kind)
 
 
-def open_collection(account: AccountKeys, kind: bytes, found: wire.Collection) -> OpenedCollection:
-    """Decrypt a collection's keys; raises DeceivedError if it is changed or of another type."""
+def open_collection(account: AccountKeys, kind: bytes, found: wire.Collection) -> tuple[bytes, ...]:
+    """Decrypt a collection's keys, the current one first.
+
+    Raises DeceivedError if the collection is changed or of another type.
+    """
     if found.collectionType != kind:
         raise DeceivedError("The server gave a collection of another type than requested.")
     try:
@@ -199,7 +194,7 @@ def open_collection(account: AccountKeys, kind: bytes, found: wire.Collection) -
     if not keys:
         raise DeceivedError("The server gave a collection without a key.")
     decode_item(keys, found.item, lambda _: b"")  # proves that the key belongs to the uid
-    return OpenedCollection(found.item.uid, keys)
+    return keys
 
 
 def _derive_item(collection: bytes, uid: str) -> Keys:
