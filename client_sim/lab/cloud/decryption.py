@@ -146,16 +146,11 @@ def find_padded(length: int) -> int:
     return (length // step + 1) * step
 
 
-@dataclass(frozen=True, slots=True)
-class AgeFile:
-    """The plaintext of an age file, and its writer's choices: file key, nonce, public share."""
+def open_age(file: bytes, secret: bytes) -> tuple[bytes, tuple[bytes, bytes, bytes]]:
+    """Decrypt an age file with one X25519 recipient.
 
-    plain: bytes
-    drawn: tuple[bytes, bytes, bytes]
-
-
-def open_age(file: bytes, secret: bytes) -> AgeFile:
-    """Decrypt an age file with one X25519 recipient."""
+    Also returns its writer's choices: file key, nonce, public share.
+    """
     found = _AGE_HEADER.match(file)
     if found is None:
         raise ValueError("not an age file for one recipient")
@@ -175,7 +170,7 @@ def open_age(file: bytes, secret: bytes) -> AgeFile:
         for number, start in enumerate(starts)
         for chunk in (payload[start : start + _AGE_CHUNK],)
     ]
-    return AgeFile(b"".join(chunks), (file_key, nonce, share))
+    return b"".join(chunks), (file_key, nonce, share)
 
 
 def _open_age(key: bytes, nonce: bytes, data: bytes) -> bytes:

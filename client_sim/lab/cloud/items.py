@@ -159,11 +159,11 @@ def piece_of_photo(ring: Keyring, request: Request, on: frozenset[str]) -> Itera
     yield equal("name", name, hashlib.sha256(file).hexdigest(), "hash of the ciphertext")
     for recipient, secret in ring.identities.items():
         try:
-            opened = open_age(file, secret)
+            plain, drawn = open_age(file, secret)
         except ValueError:
             continue
-        plain, drawn = opened.plain, derive_age(account_of(ring).key, recipient, opened.plain)
-        yield equal("file", opened.drawn, drawn, "the account's one ciphertext of this piece")
+        expected = derive_age(account_of(ring).key, recipient, plain)
+        yield equal("file", drawn, expected, "the account's one ciphertext of this piece")
         yield equal("length", len(plain), find_padme(len(plain)), "padded by Padmé")
         ring.contents.append(("photo", plain))
         yield Part("piece", file, "a piece of a photo, an age file", plain)

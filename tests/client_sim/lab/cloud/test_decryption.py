@@ -42,7 +42,7 @@ def test_files_of_the_age_program_are_opened(length):
     plain = os.urandom(length)
     words = ["age", "-r", public]
     file = subprocess.run(words, input=plain, capture_output=True, check=True).stdout
-    assert decryption.open_age(file, decryption.read_age_secret(secret)).plain == plain
+    assert decryption.open_age(file, decryption.read_age_secret(secret))[0] == plain
     for changed in (file[:-1], file[:-17], file[:40] + bytes([file[40] ^ 1]) + file[41:]):
         with pytest.raises(ValueError, match=r"changed|truncated|not an age file"):
             decryption.open_age(changed, decryption.read_age_secret(secret))
