@@ -145,6 +145,7 @@ def move(
         _verify_all(new_cloud, kinds)
     finally:
         cloud.sent += new_cloud.sent
+        cloud.requests += new_cloud.requests
         new_cloud.store.close()
     erase(cloud)
     cloud.store.take_account(new_cloud.store.folder)

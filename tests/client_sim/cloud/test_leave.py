@@ -126,7 +126,10 @@ def test_erasure_and_its_receipt(phone, second):
 
 
 def test_move_to_another_region(phone, tmp_path):
-    """The words on the owner's paper open the new account; no record is lost."""
+    """The words on the owner's paper open the new account; no record is lost.
+
+    The requests to both regions are counted.
+    """
     with serve(tmp_path / "eu", region="eu") as eu:
         cloud = phone.cloud
         cloud.regions = {**cloud.regions, **eu.regions}
@@ -137,6 +140,8 @@ def test_move_to_another_region(phone, tmp_path):
         before = {kind: phone.bodies(kind) for kind in KINDS[:3]}
         report = move_to(phone, "eu", "ani")
         assert report.sent["contact"] == len(PERSONA.contacts)
+        heads = [data for data in phone.wire.sent if b" HTTP/1.1\r\n" in data]
+        assert (cloud.sent, cloud.requests) == (len(phone.wire.bytes), len(heads))
         wait_for_erasure(phone)
         assert finish_erasure(cloud)["type"] == "erasure"
         assert {kind: phone.bodies(kind) for kind in KINDS[:3]} == before
