@@ -59,35 +59,18 @@ def on_items(edit):
     return lie
 
 
-def on_path(part, body=None, status=None):
-    """Return a lie that replaces the body or status of answers for a path."""
-
-    def lie(_method, path, _body, answer):
-        if part not in path:
-            return None
-        return Response(status or answer.status, body if body is not None else answer.body, 0)
-
-    return lie
+def on_collections(body, status):
+    """Return a lie that replaces the lists of collections."""
+    return lambda _m, path, _b, _a: Response(status, body, 0) if "list_multi" in path else None
 
 
-def on_json(part, **members):
-    """Return a lie that changes members of a JSON answer."""
+def on_members(part, codec=msgspec.json, **members):
+    """Return a lie that changes members of a JSON answer, or of one in another codec."""
 
     def lie(_method, path, _body, answer):
         if part not in path or answer.status >= 300:
             return None
-        return replace(answer, body=msgspec.json.encode(msgspec.json.decode(answer.body) | members))
-
-    return lie
-
-
-def on_msgpack(part, **members):
-    """Return a lie that changes members of a msgpack answer."""
-
-    def lie(_method, path, _body, answer):
-        if part not in path or answer.status >= 300:
-            return None
-        return replace(answer, body=msgpack.encode(msgpack.decode(answer.body) | members))
+        return replace(answer, body=codec.encode(codec.decode(answer.body) | members))
 
     return lie
 
@@ -124,7 +107,7 @@ def test_a_receipt_of_an_earlier_consent_is_refused(lies, served, tmp_path):
     policy, _ = fetch_policy(phone.cloud, phone.cloud.region, "en")
     agree(phone.cloud, policy, "en", at_least=30, guardian=False)
     ((_, note),) = phone.cloud.store.receipts()
-    lies.append(on_json("consents", receipt=note.decode()))
+    lies.append(on_members("consents", receipt=note.decode()))
     with pytest.raises(DeceivedError, match="not about what you signed"):
         agree(phone.cloud, policy, "en", at_least=31, guardian=False)
 
@@ -135,7 +118,7 @@ def test_wrong_usage_is_reported(lies, phone):
         add_note(phone.cloud, f"n{number}", "x" * 900)
     phone.sync()
     add_note(phone.cloud, "more", "x")
-    lies.append(on_json("/usage", used=0))
+    lies.append(on_members("/usage", used=0))
     assert "may have lost some" in phone.sync().warnings[0]
     add_note(phone.cloud, "again", "x")
     full = Response(507, msgpack.encode({"code": "quota_exceeded", "detail": "x"}), 0)
@@ -151,14 +134,14 @@ def test_redirects_and_temporary_failures(lies, phone):
 
     An endless list of collections is refused, as an endless list of records is.
     """
-    lies[:] = [on_msgpack("list_multi", done=False, data=[])]
+    lies[:] = [on_members("list_multi", msgpack, done=False, data=[])]
     with pytest.raises(DeceivedError, match="does not end"):
         phone.sync()
     for status, error in ((302, DeceivedError), (429, UnavailableError), (503, UnavailableError)):
-        lies[:] = [on_path("list_multi", b"", status)]
+        lies[:] = [on_collections(b"", status)]
         with pytest.raises(error):
             phone.sync()
-    lies[:] = [on_path("list_multi", b"\x81\xa4code\xa3\x1b[m", 400)]
+    lies[:] = [on_collections(b"\x81\xa4code\xa3\x1b[m", 400)]
     with pytest.raises(RefusedError) as refused:
         phone.sync()
     assert "\x1b" not in str(refused.value)
@@ -212,7 +195,7 @@ def test_late_erasure_and_wrong_receipt(lies, phone, served):
     """By the phone's clock a late erasure is reported; a wrongly signed receipt is refused."""
     erase(phone.cloud)
     wait_for_erasure(phone)
-    lies.append(on_json("/erasure/", receipt=None))
+    lies.append(on_members("/erasure/", receipt=None))
     assert finish_erasure(phone.cloud) is None
     served.clock.seconds += 73 * 3600
     try:
@@ -220,7 +203,7 @@ def test_late_erasure_and_wrong_receipt(lies, phone, served):
             finish_erasure(phone.cloud)
     finally:
         served.clock.seconds -= 73 * 3600
-    lies[:] = [on_json("/erasure/", receipt=forge(POLICY, "hening-receipt/id").decode())]
+    lies[:] = [on_members("/erasure/", receipt=forge(POLICY, "hening-receipt/id").decode())]
     with pytest.raises(DeceivedError, match="not signed"):
         finish_erasure(phone.cloud)
     lies.clear()
