@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from client_sim.clock import read_clock, read_entropy
-from client_sim.device.choose import Check, Offer
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.device.conditions import Conditions
 from client_sim.device.download import Downloads
@@ -30,7 +29,7 @@ from client_sim.device.records import (
     store_failed,
 )
 from client_sim.device.reset import finish_reset
-from client_sim.device.update import Installation, Report, Update, judge_offer
+from client_sim.device.update import Installation, Report, Update
 from client_sim.engine.apply import Progress
 from client_sim.engine.boot_state import BootState
 from client_sim.engine.journal import Disk
@@ -114,10 +113,6 @@ class Phone:
     def notify(self, event: Event) -> None:
         """Notify the polling client of an event, like every app; nothing is sent."""
         self._client()[0].on_event(event)
-
-    def judge(self, offer: Offer, conditions: Conditions) -> tuple[Check, ...]:
-        """Check whether `offer` could be installed in these conditions; nothing is sent."""
-        return judge_offer(self.state, offer, conditions)
 
     def install(
         self,

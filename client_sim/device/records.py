@@ -192,13 +192,7 @@ def replace_file(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
     """Replace a file atomically and durably; raises OSError."""
     # A folder has one writer, so one temporary name per file is enough. The next write replaces a
     # temporary file that a crash left.
-    disk = disk or Disk()
-    temporary = path.with_name(f".{path.name}{_TEMPORARY}")
-    with disk.create(temporary) as file:
-        disk.write(file, data)
-        disk.sync(file)
-    disk.replace(temporary, path)
-    disk.sync_directory(path.parent)
+    (disk or Disk()).store(path, data, path.with_name(f".{path.name}{_TEMPORARY}"))
 
 
 def _is_name(name: str) -> bool:
@@ -216,16 +210,12 @@ def lock_folder(directory: Path, *, wait: bool) -> Iterator[bool]:
     with disk_fails():
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        is_locked = _lock(descriptor, wait=wait)
+        is_locked = True
+        with disk_fails():
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                is_locked = False
         yield is_locked
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int, *, wait: bool) -> bool:
-    with disk_fails():
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            return False
-    return True

@@ -56,6 +56,7 @@ def poll_command(
     """
     from client_sim.device.phone import Phone
     from client_sim.device.summary import describe_checks, describe_poll, describe_requests
+    from client_sim.device.update import judge_offer
 
     phone = Phone(folder, resolver=resolve)
     conditions = read_conditions(folder, **stated)
@@ -63,7 +64,7 @@ def poll_command(
     next_poll = phone.next_poll()
     checks = outcome.checks
     if outcome.offer is not None:
-        checks += phone.judge(outcome.offer, conditions)
+        checks += judge_offer(phone.state, outcome.offer, conditions)
     if as_json:
         print_json({**describe_poll(outcome, checks), "next_poll": next_poll})
     else:

@@ -131,7 +131,8 @@ def install_stream(
         note(Rules.HEADER)
         head, fetched = read_head(blocks, layout)
         prefix = check_prefix(head, layout, key, note)
-        state = StreamState.begin(prefix, layout, fetched)
+        begun = PackageDigests.begin(head, layout, prefix.payload)
+        state = StreamState(len(head), 0, bytearray(), begun, fetched=fetched)
         del fetched
     else:
         prefix, state = resumed
@@ -153,7 +154,10 @@ def install_stream(
             slots.begin_update()
         raise
     try:
-        _check_rest(rest, prefix, layout, state.digests, sha256, key, note)
+        # What could not be checked before the package's last byte.
+        note(Rules.SIGNATURES)
+        state.digests.verify(rest, sha256, layout, prefix.payload, key)
+        check_properties(Edges(layout.length, prefix.head, rest), layout, note)
         note(Rules.IMAGES)
         partitions = check_images(prefix.payload.manifest, slots)
     except EngineError:
@@ -190,18 +194,3 @@ def _resume(
         # Something on the phone's disk changed. Starting over is slow but always correct.
         return None
     return prefix, state
-
-
-def _check_rest(
-    rest: bytes,
-    prefix: Prefix,
-    layout: Layout,
-    digests: PackageDigests,
-    sha256: str,
-    key: rsa.RSAPublicKey,
-    note: Note,
-) -> None:
-    """Check everything that could not be checked before the package's last byte."""
-    note(Rules.SIGNATURES)
-    digests.verify(rest, sha256, layout, prefix.payload, key)
-    check_properties(Edges(layout.length, prefix.head, rest), layout, note)

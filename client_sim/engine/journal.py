@@ -64,9 +64,9 @@ class Disk:
         finally:
             os.close(descriptor)
 
-    def store(self, path: Path, data: bytes) -> None:
-        """Replace the file `path` durably and atomically."""
-        temporary = path.with_name(path.name + ".new")
+    def store(self, path: Path, data: bytes, temporary: Path | None = None) -> None:
+        """Replace the file `path` durably and atomically; it is written as `temporary` first."""
+        temporary = temporary or path.with_name(path.name + ".new")
         with self.create(temporary) as file:
             self.write(file, data)
             self.sync(file)

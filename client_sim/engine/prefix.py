@@ -222,12 +222,6 @@ class StreamState:
     fetched: bytes = b""
     is_doubtful: bool = False
 
-    @classmethod
-    def begin(cls, prefix: Prefix, layout: Layout, fetched: bytes) -> Self:
-        """Return the state after the prefix of a package was read."""
-        digests = PackageDigests.begin(prefix.head, layout, prefix.payload)
-        return cls(len(prefix.head), 0, bytearray(), digests, fetched=fetched)
-
     def take_fetched(self) -> bytes:
         """Return `fetched` and drop it."""
         fetched, self.fetched = self.fetched, b""
