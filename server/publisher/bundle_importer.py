@@ -11,7 +11,7 @@ prepare one bundle; one of them publishes it, and the other finds it gone.
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,6 @@ from server.core.bundle import Result
 from server.core.encodings import check_sha256
 from server.core.errors import HeningError
 from server.core.metadata import ROOT_LIMIT
-from server.core.pointer import Pointer
 from server.core.release import named_blobs
 from server.publisher import incoming
 from server.publisher.errors import PublishError
@@ -268,7 +267,8 @@ class BundleImporter:
         await self._check_blobs(_named(trust, submission))
         self.after_step(2)
         changed = {file.role for file in submission.files}
-        pointers = await asyncio.to_thread(_follow, published, trust, changed)
+        former = {} if published is None else await asyncio.to_thread(published.pointers)
+        pointers = await asyncio.to_thread(follow_roles, former, trust, changed)
         renew = not changed.isdisjoint({"root", "targets"})
         return await self.steps.publish(trust, published, submission.files, pointers, renew=renew)
 
@@ -293,11 +293,9 @@ class BundleImporter:
         Blobs are removed only under the lease, so recorded blobs exist.
         """
         expected = {blob.sha256: blob.length for blob in submission.bundle.blobs}
-
-        def find_lengths() -> dict[str, int | None]:
-            return {name: self.stores.blobs.length(name) for name in expected}
-
-        if await self._threads.run_soon(find_lengths) != expected:
+        length = self.stores.blobs.length
+        found = await self._threads.run_soon(lambda: {name: length(name) for name in expected})
+        if found != expected:
             return False
         now = int(self.clock().timestamp())
         names = sorted(expected)
@@ -353,12 +351,6 @@ def _named(trust: Trust, submission: Submission) -> dict[str, TargetFile]:
         for name in changed & trust.roles.keys()
         for path, target in trust.roles[name].targets.items()
     }
-
-
-def _follow(
-    published: Published | None, trust: Trust, changed: Collection[str]
-) -> dict[str, Pointer]:
-    return follow_roles({} if published is None else published.pointers(), trust, changed)
 
 
 def _error_text(error: HeningError) -> str:

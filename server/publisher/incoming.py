@@ -39,7 +39,7 @@ def list_submissions(incoming: Path) -> list[str]:
     """Return the ids of the waiting bundles, oldest first; other names are not bundles."""
     if not incoming.exists():
         return []
-    waiting = [path for path in incoming.iterdir() if _is_folder(path) and _is_id(path.name)]
+    waiting = filter(_is_bundle, incoming.iterdir())
     return [path.name for path in sorted(waiting, key=lambda p: (p.stat().st_mtime_ns, p.name))]
 
 
@@ -50,7 +50,7 @@ def list_ignored(incoming: Path) -> list[str]:
     return sorted(
         path.name
         for path in incoming.iterdir()
-        if not path.name.startswith(TEMPORARY) and not (_is_folder(path) and _is_id(path.name))
+        if not path.name.startswith(TEMPORARY) and not _is_bundle(path)
     )
 
 
@@ -142,12 +142,12 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _is_id(name: str) -> bool:
+def _is_bundle(path: Path) -> bool:
     try:
-        check_sha256(name)
+        check_sha256(path.name)
     except HeningError:
         return False
-    return True
+    return _is_folder(path)
 
 
 READ_SECONDS = 60  # for one blob
