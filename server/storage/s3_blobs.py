@@ -10,7 +10,6 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 import obstore
 from obstore.exceptions import AlreadyExistsError
@@ -117,10 +116,12 @@ class S3Blobs:
         if present == length:
             return
         with open_source(source, sha256, length) as reader:
+            pieces = read_checked(read_pieces(reader, length), sha256, length)
             if length > PART:
-                self._put_parts(reader, sha256, length)
+                with translated_errors("take a blob"):
+                    put_parts(self._store, blob_key(sha256), pieces, length)
             else:
-                self._put(reader, sha256, length, is_new=present is None)
+                self._put(b"".join(pieces), sha256, is_new=present is None)
         if self.length(sha256) != length:
             raise StorageError(
                 f"the S3 store does not hold the blob {sha256[:16]} as it was sent: check it."
@@ -173,8 +174,7 @@ class S3Blobs:
         """Abort the uploads that crashed ingests left, if the settings have a key to sign with."""
         self._uploads.abort(ABANDONED_AFTER)
 
-    def _put(self, reader: BinaryIO, sha256: str, length: int, *, is_new: bool) -> None:
-        data = b"".join(read_checked(read_pieces(reader, length), sha256, length))
+    def _put(self, data: bytes, sha256: str, *, is_new: bool) -> None:
         with translated_errors("take a blob"):
             try:
                 obstore.put(
@@ -186,11 +186,6 @@ class S3Blobs:
                 )
             except AlreadyExistsError:
                 return  # another process was faster; its length is checked next
-
-    def _put_parts(self, reader: BinaryIO, sha256: str, length: int) -> None:
-        pieces = read_checked(read_pieces(reader, length), sha256, length)
-        with translated_errors("take a blob"):
-            put_parts(self._store, blob_key(sha256), pieces, length)
 
     def _read_all(self, sha256: str) -> Iterator[bytes]:
         with translated_errors("give a blob"):
