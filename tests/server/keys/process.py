@@ -11,6 +11,7 @@ from pathlib import Path
 from server.keys.record import open_record
 from server.keys.service import KeyService, serving
 from server.publisher.keys.holder import KeyFolder
+from server.publisher.verify import RoleVersion
 from server.storage.layout import StateFolder
 from tests.server.world import World
 
@@ -74,6 +75,18 @@ class KeyProcess:
             finally:
                 loop.call_soon_threadsafe(stop.set)
                 thread.join()
+
+
+def public_roles(world: World) -> list[RoleVersion]:
+    """Return the public state as the publisher sends it, the timestamp last."""
+    published = world.published()
+    versions = {**published.versions(), "snapshot": published.snapshot.version, "root": 1}
+    metadata = world.folder.public / "metadata"
+    files = [
+        RoleVersion(r, v, (metadata / f"{v}.{r}.json").read_bytes()) for r, v in versions.items()
+    ]
+    data = (metadata / "timestamp.json").read_bytes()
+    return [*files, RoleVersion("timestamp", published.timestamp.version, data)]
 
 
 def move_keys(world: World, folder: Path) -> KeyProcess:

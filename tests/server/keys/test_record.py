@@ -12,9 +12,10 @@ from server.core.checkpoint import encode_leaf
 from server.core.errors import FormatError, ProfileError, TrustError
 from server.keys import record as module
 from server.keys.record import open_record
-from server.publisher.plan import plan_publication
+from server.publisher.plan import Publication, plan_publication
 from server.storage.errors import StorageError
 from tests.cases import case
+from tests.server.keys.process import public_roles
 
 
 @pytest.fixture
@@ -79,15 +80,9 @@ def test_signed_versions_are_recorded(world, kept):
 
 def adopted(world, record):
     """Give the record the public state."""
-    metadata = world.folder.public / "metadata"
-    published = world.published()
-    versions = {**published.versions(), "snapshot": published.snapshot.version, "root": 1}
-    files = tuple(
-        module.staging.RoleVersion(r, v, (metadata / f"{v}.{r}.json").read_bytes())
-        for r, v in versions.items()
-    )
-    data = (metadata / "timestamp.json").read_bytes()
-    record.adopt(module.Publication(files, data, published.snapshot.version), 5)
+    *files, timestamp = public_roles(world)
+    snapshot = world.published().snapshot.version
+    record.adopt(Publication(tuple(files), timestamp.data, snapshot), 5)
 
 
 def test_signed_publication_becomes_public(world, kept):

@@ -18,6 +18,7 @@ from server.publisher.plan import plan_publication
 from server.publisher.verify import RoleVersion
 from tests.cases import case
 from tests.server.ceremony import release
+from tests.server.keys.process import public_roles
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 POINTER = CHANNEL.pointer_path
@@ -174,25 +175,13 @@ def test_logged_versions_are_limited(world):
     assert burned.files[0].version == 1041
 
 
-def public_files(world):
-    """Return the public state as the publisher sends it."""
-    published = world.published()
-    versions = {**published.versions(), "snapshot": published.snapshot.version, "root": 1}
-    metadata = world.folder.public / "metadata"
-    files = [
-        RoleVersion(r, v, (metadata / f"{v}.{r}.json").read_bytes()) for r, v in versions.items()
-    ]
-    data = (metadata / "timestamp.json").read_bytes()
-    return [*files, RoleVersion("timestamp", published.timestamp.version, data)]
-
-
 def test_public_state_is_adopted(world):
     """The public state is accepted if it verifies from the pinned root.
 
     A changed or missing file is refused.
     """
     root = world.folder.trusted_root.read_bytes()
-    files = public_files(world)
+    files = public_roles(world)
     taken = judge_public(files, None, root)
     assert set(taken.files) == {file for file in files if file.role != "timestamp"}
     assert judge_public(files, world.published(), root).snapshot_version == 3
@@ -209,7 +198,7 @@ def test_public_state_is_adopted(world):
 def test_replay_of_an_older_public_state(world):
     """A replay of an older public state is refused, and the error says what to do."""
     root = world.folder.trusted_root.read_bytes()
-    before = public_files(world)
+    before = public_roles(world)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     with pytest.raises(TrustError, match=r"armani 3 was public, and 2 is now: restore public/"):
         judge_public(before, world.published(), root)
@@ -217,7 +206,7 @@ def test_replay_of_an_older_public_state(world):
 
 def swapped(world, role, version, data):
     """Return the public state with one role's file replaced."""
-    files = public_files(world)
+    files = public_roles(world)
     (at,) = (index for index, file in enumerate(files) if file.role == role)
     return [*files[:at], RoleVersion(role, version, data), *files[at + 1 :]]
 
