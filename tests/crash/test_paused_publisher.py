@@ -6,17 +6,15 @@ SQLite is tested at each place, PostgreSQL at some: the statements that lock the
 import asyncio
 
 import pytest
-from sqlalchemy import update
 
 from server.publisher.keys.online_keys import KeyChange
 from server.publisher.publisher import Publisher
 from server.storage import engine
-from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-from server.storage.models import Lease as LeaseRow
 from tests.crash.forks import forking
 from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.site import run_out
 from tests.server.world import (
     FIRST,
     PACKAGE_1,
@@ -76,16 +74,6 @@ def job(world, stop, seconds=30):
     folder = world.folder
     place = {"state": str(folder.root), "database": folder.database_url}
     return {**place, "stop": stop, "seconds": seconds}
-
-
-def run_out(world):
-    """Let the lease of the stopped process expire."""
-
-    async def change():
-        async with open_database(world.folder.database) as sessions, sessions.begin() as session:
-            await session.execute(update(LeaseRow).values(expires_at=0))
-
-    asyncio.run(change())
 
 
 def files(world):
