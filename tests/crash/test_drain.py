@@ -3,14 +3,7 @@
 import os
 import shutil
 
-from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.publisher import Publisher
-from server.storage.local_blobs import LocalBlobs
-
-
-def served(world):
-    """Return everything that a device node would serve if it started now."""
-    return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
 
 
 def test_killed_before_each_removal(published_state, crash, tmp_path):
@@ -27,13 +20,13 @@ def test_killed_before_each_removal(published_state, crash, tmp_path):
     for path in (base.folder.public / "metadata").iterdir():
         then = path.stat().st_mtime - 7200
         os.utime(path, (then, then))
-    before, killed = served(base), 0
+    before, killed = base.snapshot(), 0
     for change in range(1, 50):
         world = base.copy(tmp_path / "killed")
         ended = crash(world, "drain", change=change)
-        assert served(world) == before
+        assert world.snapshot() == before
         world.run(Publisher.drain)
-        assert served(world) == before
+        assert world.snapshot() == before
         names = {path.name for path in (world.folder.public / "metadata").iterdir()}
         assert "1.latest.json" not in names
         shutil.rmtree(world.folder.root)

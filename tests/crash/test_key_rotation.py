@@ -12,13 +12,13 @@ from datetime import timedelta
 
 import pytest
 
-from server.core.profile import log_verifier
 from server.publisher.keys.choice import describe_keys
 from server.publisher.keys.online_keys import HOLDERS, create_online_keys, load_online_keys
 from server.publisher.keys.rotation import make_next_keys, switch_keys
 from server.publisher.publisher import Publisher
+from tests.crash.after import check_folder, check_public_log
 from tests.flows.cached_phones import NOTHING, CachedPhone, Edge
-from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.log_invariant import check_log
 from tests.server.world import FIRST, World
 
 
@@ -90,8 +90,7 @@ def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
 def check_public(world):
     """Check the properties on which phones and auditors rely at every moment."""
     assert CachedPhone(Edge(world, keeps=NOTHING)).update() == FIRST
-    named = log_verifier(world.published().root)
-    check_metadata_is_logged(world.folder, check_log(world.folder, named.public))
+    check_public_log(world)
 
 
 def finish(scenario, world):
@@ -108,7 +107,7 @@ def finish(scenario, world):
     check_public(world)
     keys = load_online_keys(world.folder.keys)
     assert len(keys.next_signers) == (3 if scenario.has_next else 0)
-    assert [path.name for path in world.folder.root.rglob(".tmp-*")] == []
+    check_folder(world)
     for path in world.folder.keys.glob("*.pem"):
         assert path.stat().st_mode & 0o777 == 0o600
     for key in keys.log_keys:
@@ -125,4 +124,3 @@ def finish(scenario, world):
             name = "timestamp.json" if version is None else f"{version}.{state.name}.json"
             data = json.loads((world.folder.public / "metadata" / name).read_bytes())
             assert tuple(s["keyid"] for s in data["signatures"]) == state.signing
-    assert world.alarms == []

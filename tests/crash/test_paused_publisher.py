@@ -12,8 +12,8 @@ from server.publisher.publisher import Publisher
 from server.storage import engine
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from tests.crash.after import check_public_log
 from tests.crash.forks import forking
-from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.site import run_out
 from tests.server.world import (
     FIRST,
@@ -98,8 +98,7 @@ def check_end(world):
     version, found = refresh_from_disk(world.folder, [FIRST, SECOND])
     assert found == {FIRST: PACKAGE_1, SECOND: PACKAGE_2}
     assert version == world.published().timestamp.version
-    leaves = check_log(world.folder, world.keys.log_verifier.public)
-    check_metadata_is_logged(world.folder, leaves)
+    check_public_log(world)
     assert not world.folder.staging.exists()
     assert list(world.folder.root.rglob(".tmp-*")) == []
     assert list(world.folder.incoming.iterdir()) == []

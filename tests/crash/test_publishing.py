@@ -12,10 +12,8 @@ from datetime import timedelta
 
 import pytest
 
-from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.publisher import Publisher
-from server.storage.local_blobs import LocalBlobs
-from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.crash.after import check_folder, check_public_log
 from tests.server.world import CHANNEL, FIRST, World, refresh_from_disk
 
 
@@ -104,7 +102,7 @@ def public_state(world: World):
     assert version == published.timestamp.version
     roles = tuple(sorted((name, role.version) for name, role in published.roles.items()))
     package = found[FIRST] and len(found[FIRST])
-    documents = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY).documents
+    documents = world.snapshot().documents
     served = tuple(sorted(path for path in documents if path.startswith("/metadata/")))
     return version, published.snapshot.version, roles, package, served
 
@@ -126,11 +124,8 @@ def finish(scenario, world):
 
     world.run(again)
     assert public_state(world)[2:4] == scenario.new[2:4]
-    leaves = check_log(world.folder, world.keys.log_verifier.public)
-    check_metadata_is_logged(world.folder, leaves)
-    assert world.alarms == []
-    assert not world.folder.staging.exists()
-    assert list(world.folder.root.rglob(".tmp-*")) == []
+    check_public_log(world)
+    check_folder(world)
     if scenario.bundle_id is not None:
         result = world.result(scenario.bundle_id)
         assert (result.status, result.reason) == ("published", "")

@@ -5,9 +5,9 @@ import os
 import time
 from pathlib import Path
 
+from tests.crash.after import check_public_log
 from tests.patience import until
 from tests.server.device.served import Served, request
-from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import FIRST, PACKAGE_1, refresh_from_disk
 
 
@@ -48,5 +48,4 @@ def test_killed_while_publishing(programs, world):
         assert world.published().timestamp.version >= public
         assert {world.result(name).status for name in ids} == {"published"}
     assert world.published().roles["tables"].version == version
-    leaves = check_log(world.folder, world.keys.log_verifier.public)
-    check_metadata_is_logged(world.folder, leaves)
+    check_public_log(world)
