@@ -9,6 +9,7 @@ from blockbuster import blockbuster_ctx
 from server.storage.database import migrate
 from server.storage.layout import PostgresAddress
 from tests.crash.forks import forking
+from tests.fault_proxy import run_fault_proxy
 from tests.server.world import PACKAGE_2
 
 
@@ -66,6 +67,13 @@ KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresq
 def place(request, make_place):
     """Return the place of a database with all tables, once on SQLite and once on PostgreSQL."""
     return make_place(request.param)
+
+
+@pytest.fixture
+def proxy(seaweed):
+    """Yield a proxy in front of the S3 server."""
+    with run_fault_proxy(seaweed.port) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from server.http.turns import Limits
 from server.publisher.publisher import Publisher
 from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_blobs import WINDOW, S3Blobs
-from tests.fault_proxy import Fault, run_fault_proxy
+from tests.fault_proxy import Fault
 from tests.patience import until
 from tests.server.ceremony import release
 from tests.server.device.served import (
@@ -33,13 +33,6 @@ SHA256 = hashlib.sha256(LONG).hexdigest()
 SIGNED_URL = f"/targets/armani/id/stable/{SHA256}.armani-2.zip"
 END = len(LONG) - 1
 BLOCK = b"Range: bytes=0-%d" % (WINDOW - 1)
-
-
-@pytest.fixture
-def proxy(seaweed):
-    """Yield a proxy in front of the S3 server."""
-    with run_fault_proxy(seaweed.port) as running:
-        yield running
 
 
 def now():

@@ -17,7 +17,7 @@ from server.core.errors import FormatError
 from server.storage.errors import StorageError
 from server.storage.s3_blobs import PART, S3Blobs
 from server.storage.s3_client import S3Key
-from tests.fault_proxy import Fault, run_fault_proxy
+from tests.fault_proxy import Fault
 
 pytestmark = pytest.mark.needs("seaweed")
 ROOT = Path(__file__).parents[3]
@@ -45,13 +45,6 @@ def now():
 def place(seaweed):
     """Return an unused prefix in the bucket."""
     return seaweed.place(f"faults/{uuid.uuid4()}")
-
-
-@pytest.fixture
-def proxy(seaweed):
-    """Yield a proxy in front of the S3 server."""
-    with run_fault_proxy(seaweed.port) as running:
-        yield running
 
 
 def impatient(place, proxy, *, retries=1, seconds=60):

@@ -8,18 +8,12 @@ from urllib.request import urlopen
 
 import obstore
 
-from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.mirror.bucket import PATIENCE, MirrorBucket
 from server.publisher.mirror.folder import MirrorFolder
 from server.publisher.mirror.steps import export_mirror
 from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_client import S3Place, open_store
 from tests.server.world import refresh
-
-
-def load(world):
-    """Return the snapshot that the server serves."""
-    return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
 
 
 def export(world, mirror, **options):

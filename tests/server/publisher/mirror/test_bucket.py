@@ -19,12 +19,12 @@ from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_blobs import S3Blobs
 from server.storage.s3_client import PART, blob_key
 from tests.cases import case
-from tests.fault_proxy import Fault, run_fault_proxy
+from tests.fault_proxy import Fault
 from tests.recording_relay import run_relay
 from tests.seaweed import PUBLIC
 from tests.server.core.content.samples import entries_of
 from tests.server.device.served import serve
-from tests.server.publisher.mirror.mirrors import Bucket, export, load, read
+from tests.server.publisher.mirror.mirrors import Bucket, export, read
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND, clock
 
 pytestmark = pytest.mark.needs("seaweed")
@@ -44,13 +44,6 @@ def mirror(seaweed):
     return empty_mirror(seaweed)
 
 
-@pytest.fixture
-def proxy(seaweed):
-    """Yield a proxy in front of the S3 server."""
-    with run_fault_proxy(seaweed.port) as running:
-        yield running
-
-
 def behind(mirror, port, **options):
     """Open the mirror at another port."""
     place = dataclasses.replace(mirror.place, endpoint=f"http://127.0.0.1:{port}")
@@ -64,7 +57,7 @@ def impatient(mirror, proxy):
 
 def headers_of(world):
     """Return the planned headers of each file by its path."""
-    plan = plan_mirror(load(world), gzip=False)
+    plan = plan_mirror(world.snapshot(), gzip=False)
     return {file.path: file.headers for file in (*plan.before, *plan.swap)}
 
 

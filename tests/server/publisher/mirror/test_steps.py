@@ -15,7 +15,7 @@ from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
 from tests.seaweed import PUBLIC
 from tests.server.ceremony import release
-from tests.server.publisher.mirror.mirrors import Bucket, Folder, load, read
+from tests.server.publisher.mirror.mirrors import Bucket, Folder, read
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, StoppedError
 
 KINDS = ["folder", pytest.param("bucket", marks=pytest.mark.needs("seaweed"))]
@@ -34,7 +34,7 @@ def mirror(request, tmp_path):
 def test_mirror_has_the_served_files(world, mirror):
     """A mirror has each document and package at its path; a folder has gzip forms, too."""
     done = mirror.export(world)
-    snapshot = load(world)
+    snapshot = world.snapshot()
     expected = {}
     for url, document in snapshot.documents.items():
         expected[url[1:]] = document.identity.body
@@ -82,7 +82,7 @@ def test_old_files_stay_until_the_next_export(world, mirror):
     assert mirror.export(world).removed == 0
     assert first <= mirror.files().keys()
     done = mirror.export(world)
-    served = {url[1:] for url in (*load(world).documents, *load(world).packages)}
+    served = {url[1:] for url in (*world.snapshot().documents, *world.snapshot().packages)}
     assert {path.removesuffix(".gz") for path in mirror.files()} == served
     assert done.removed > 0
     assert "metadata/2.latest.json" not in mirror.files()
