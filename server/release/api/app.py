@@ -13,12 +13,7 @@ import structlog
 from aiohttp import web
 
 from server.release.api.catalogue import Route, Routes
-from server.release.api.decode import (
-    decode_body,
-    decode_query,
-    invite_body,
-    receive_body,
-)
+from server.release.api.decode import decode_body, decode_query, invite_body, receive_body
 from server.release.api.idempotency import Answer, Request, answer_lost, read_key
 from server.release.api.operation import Call, Operation, Reply, Services
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe

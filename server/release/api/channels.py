@@ -46,12 +46,7 @@ from server.release.rollouts.commands import (
 from server.release.rollouts.plan import Moment, Plan
 from server.release.rollouts.preview import Preview, Share, describe_state, preview
 from server.release.rollouts.repeated import explain_unrecorded
-from server.release.rollouts.signed import (
-    Promote,
-    Withdraw,
-    needs_signature,
-    propose_for_channel,
-)
+from server.release.rollouts.signed import Promote, Withdraw, needs_signature, propose_for_channel
 
 OPERATIONS = Operations(permission=Permission.READ)
 

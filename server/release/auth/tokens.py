@@ -17,12 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
 from server.core.release_texts import check_plain
-from server.release.auth.accounts import (
-    account_codenames,
-    check_holds,
-    list_accounts,
-    load_account,
-)
+from server.release.auth.accounts import account_codenames, check_holds, list_accounts, load_account
 from server.release.auth.audit_log import lock_audit_log, record
 from server.release.auth.principal import (
     EVERY_CODENAME,
@@ -35,11 +30,7 @@ from server.release.auth.principal import (
     is_token,
     token_checksum,
 )
-from server.release.errors import (
-    AuthenticationError,
-    ConflictError,
-    NotFoundError,
-)
+from server.release.errors import AuthenticationError, ConflictError, NotFoundError
 from server.storage.models import Account, Token
 
 LABEL_LIMIT = 80
@@ -159,12 +150,7 @@ async def list_tokens(session: AsyncSession, account: str | None = None) -> Sequ
 
 
 async def page_tokens(
-    session: AsyncSession,
-    account: str | None,
-    *,
-    of: Principal,
-    after: str,
-    limit: int,
+    session: AsyncSession, account: str | None, *, of: Principal, after: str, limit: int
 ) -> Sequence[Token]:
     """Return up to `limit` tokens after the id `after`, by id: of an account, or of all accounts.
 

@@ -22,12 +22,7 @@ from server.release.rollouts.changes import (
 )
 from server.release.rollouts.plan import Course
 from server.release.webhooks.deliveries import enqueue
-from server.release.webhooks.event import (
-    UNSET,
-    ChangeRefusedData,
-    ChangeWaitingData,
-    make_event,
-)
+from server.release.webhooks.event import UNSET, ChangeRefusedData, ChangeWaitingData, make_event
 from server.storage.models import Change
 
 REASON_LIMIT = 500

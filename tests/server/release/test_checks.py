@@ -7,11 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from server.release.auth.accounts import (
-    change_account,
-    disable_account,
-    enable_account,
-)
+from server.release.auth.accounts import change_account, disable_account, enable_account
 from server.release.auth.principal import Permission, Role
 from server.release.auth.tokens import revoke_token
 from server.release.auth.web_sessions import Origin, begin_session, end_session

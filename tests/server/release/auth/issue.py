@@ -4,12 +4,7 @@ import os
 
 from server.release.auth.accounts import create_account
 from server.release.auth.audit_log_query import read_audit_log, verify_audit_log
-from server.release.auth.principal import (
-    ROLE_PERMISSIONS,
-    Principal,
-    Role,
-    command_line_principal,
-)
+from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role, command_line_principal
 from server.release.auth.tokens import create_token
 from server.storage.database import open_database
 from server.storage.models import Account

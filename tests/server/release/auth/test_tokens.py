@@ -9,13 +9,7 @@ import pytest
 
 from server.core.errors import FormatError
 from server.release.auth.accounts import change_account, disable_account
-from server.release.auth.principal import (
-    Permission,
-    Role,
-    holds_token,
-    is_token,
-    redact,
-)
+from server.release.auth.principal import Permission, Role, holds_token, is_token, redact
 from server.release.auth.tokens import authenticate, create_token, list_tokens, revoke_token
 from server.release.errors import (
     AuthenticationError,

@@ -2,11 +2,7 @@
 
 import pytest
 
-from server.release.auth.accounts import (
-    change_account,
-    disable_account,
-    enable_account,
-)
+from server.release.auth.accounts import change_account, disable_account, enable_account
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.auth.two_person_approval import check_approver, find_controllers
 from server.release.errors import PermissionDeniedError

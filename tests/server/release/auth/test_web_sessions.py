@@ -8,17 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from server.release.auth import web_sessions
-from server.release.auth.accounts import (
-    change_account,
-    disable_account,
-    enable_account,
-)
-from server.release.auth.principal import (
-    ROLE_PERMISSIONS,
-    Permission,
-    Role,
-    command_line_principal,
-)
+from server.release.auth.accounts import change_account, disable_account, enable_account
+from server.release.auth.principal import ROLE_PERMISSIONS, Permission, Role, command_line_principal
 from server.release.auth.tokens import revoke_token
 from server.release.auth.web_sessions import (
     NewSession,

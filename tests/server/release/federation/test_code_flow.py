@@ -8,11 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from server.core.errors import FormatError, TrustError
-from server.release.auth.accounts import (
-    change_account,
-    disable_account,
-    enable_account,
-)
+from server.release.auth.accounts import change_account, disable_account, enable_account
 from server.release.auth.principal import command_line_principal
 from server.release.errors import AuthenticationError
 from server.release.federation.code_flow import Attempt, CodeFlow, load_client_secret, log_in

@@ -12,13 +12,7 @@ from server.release.rollouts.execution import ORPHAN_SECONDS
 from server.release.rollouts.plan import Plan, Stage
 from server.storage.layout import StateFolder
 from tests.server.release.auth.issue import principal
-from tests.server.release.rollouts.harness import (
-    APPROVER,
-    DAY,
-    CrashError,
-    crash_at,
-    open_harness,
-)
+from tests.server.release.rollouts.harness import APPROVER, DAY, CrashError, crash_at, open_harness
 from tests.server.world import PACKAGE_1, PACKAGE_2
 
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
