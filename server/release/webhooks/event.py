@@ -36,9 +36,6 @@ class EventType(StrEnum):
     PING = "ping"
 
 
-SUBSCRIBABLE = tuple(kind for kind in EventType if kind is not EventType.PING)
-
-
 class _Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `data` of one type of event."""
 

@@ -1,8 +1,7 @@
 """Webhooks over the API: secrets, deliveries and changes."""
 
 from server.release.webhooks.deliveries import enqueue
-from server.release.webhooks.event import SUBSCRIBABLE
-from tests.server.release.webhooks.conftest import halted
+from tests.server.release.webhooks.conftest import SUBSCRIBABLE, halted
 
 NEW = {"url": "https://hooks.example.org/x", "events": list(SUBSCRIBABLE)}
 
@@ -35,7 +34,11 @@ async def test_states_of_a_webhook(api):
     assert (await api.call("POST", f"{path}/ping")).status == 409
     assert (await api.call("POST", f"{path}/enable")).json["disabled_at"] is None
     assert (await api.call("POST", again)).status == 202
-    for changed, status in (({"url": "https://10.0.0.1/"}, 400), ({"events": ["ping"]}, 422)):
+    for changed, status in (
+        ({"url": "https://10.0.0.1/"}, 400),
+        ({"events": ["ping"]}, 422),
+        ({"events": []}, 422),
+    ):
         assert (await api.call("POST", "/webhooks", body=NEW | changed)).status == status
     unknown = "/webhooks/" + "0" * 32
     assert (await api.call("GET", unknown)).status == 404
@@ -61,6 +64,8 @@ async def test_a_secret_is_shown_once(api):
         assert answer.status == 200
         assert rotated.json["secret"] not in answer.data.decode()
         assert secret not in answer.data.decode()
-    assert (await api.call("POST", f"{path}/rotate", body={"overlap": 604_801})).status == 422
+    for overlap in (-1, 604_801):
+        refused = await api.call("POST", f"{path}/rotate", body={"overlap": overlap})
+        assert refused.status == 422
     ended = await api.call("POST", f"{path}/rotate", body={"overlap": 0})
     assert ended.json["former_until"] is None

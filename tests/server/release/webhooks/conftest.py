@@ -2,17 +2,19 @@
 
 import os
 from dataclasses import dataclass, field
+from typing import get_args
 
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
 from server.publisher.build_names import BuildName
+from server.release.api.webhooks import Subscribed
 from server.release.auth.principal import Role
 from server.release.webhooks.deliveries import enqueue
 from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.directory import create_webhook, load_webhook
-from server.release.webhooks.event import SUBSCRIBABLE, HaltedData, make_event
+from server.release.webhooks.event import HaltedData, make_event
 from server.release.webhooks.sender import Sender
 from server.storage.database import open_database
 from tests.server.ceremony import release
@@ -26,6 +28,7 @@ on_both = pytest.mark.parametrize(
     ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))],
     indirect=True,
 )
+SUBSCRIBABLE = get_args(Subscribed)
 ADMIN = principal(role=Role.ADMIN)
 
 

@@ -58,17 +58,14 @@ async def test_create(harness):
     assert "hooks.example.org" not in json.dumps(await recorded(harness))
 
 
-async def test_invalid_webhooks(harness):
-    """Invalid event types and addresses are refused."""
-    for changed, sentence in (
-        ({"events": []}, "needs event types"),
-        ({"events": ["ping"]}, "'ping' is not an event type"),
-        ({"events": ["halted", "everything"]}, "'everything' is not an event type"),
-        ({"url": "http://hooks.example.org/"}, "https"),
-        ({"url": "https://10.0.0.1/"}, "private"),
+async def test_invalid_addresses(harness):
+    """Invalid addresses are refused."""
+    for url, sentence in (
+        ("http://hooks.example.org/", "https"),
+        ("https://10.0.0.1/", "private"),
     ):
         with pytest.raises(FormatError, match=sentence):
-            await create(harness, **changed)
+            await create(harness, url=url)
     assert (await list_webhooks(harness.sessions), await recorded(harness)) == ([], [])
 
 
@@ -163,17 +160,9 @@ async def test_unknown_webhooks_and_deliveries(harness):
 
 
 async def test_a_rotation(harness):
-    """A rotation is recorded with its overlap, at most a week, and without a secret."""
+    """A rotation is recorded with its overlap, and without a secret."""
     webhook = await create(harness)
-
-    async def rotate(overlap):
-        sessions, now = harness.sessions, harness.now
-        await rotate_secret(sessions, ADMIN, webhook.id, overlap, now, os.urandom)
-
-    for overlap in (-1, 7 * 86_400 + 1):
-        with pytest.raises(FormatError, match="0 to 604800"):
-            await rotate(overlap)
-    await rotate(60)
+    await rotate_secret(harness.sessions, ADMIN, webhook.id, 60, harness.now, os.urandom)
     actor, action, detail = (await recorded(harness))[-1]
     assert (actor, action, detail["overlap_seconds"]) == ("ani", "webhook.rotate", 60)
     assert set(detail) == {"fingerprint", "overlap_seconds"}

@@ -8,7 +8,6 @@ import msgspec
 
 from server.publisher.build_names import BuildName
 from server.release.webhooks.event import (
-    SUBSCRIBABLE,
     ChangeRefusedData,
     ChangeWaitingData,
     EventType,
@@ -21,6 +20,7 @@ from server.release.webhooks.event import (
     make_event,
     sign_message,
 )
+from tests.server.release.webhooks.conftest import SUBSCRIBABLE
 
 PAGE = Path(__file__).parents[4] / "docs" / "FORMATS.md"
 BUILD = BuildName(2, "1.2.0-id", "14", "2026-02-05", 56_123_456, 1_770_000_000, "Fixes.")
