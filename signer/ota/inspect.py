@@ -62,26 +62,15 @@ def inspect_ota(
             check_otacert(stream, envelope.container, expected)
         if envelope.metadata.ota_type == BLOCK:
             return _inspect_block(path, stream, envelope, expected, progress, answered)
-        return _inspect_ab(path, stream, envelope, expected, progress, answered)
-
-
-def _inspect_ab(
-    path: Path,
-    stream: BinaryIO,
-    envelope: Envelope,
-    certificate: Certificate | None,
-    progress: Progress | None,
-    answered: Answered,
-) -> OtaFacts:
-    package = load_package(stream, envelope, answered, certificate)
-    hashes = load_hashes(stream, package, progress, is_verified=certificate is not None)
-    if certificate is not None:
-        signature = load_payload_signature(stream, package.payload)
-        verify_signatures(signature, hashes.signed_payload, certificate, "payload signature")
-        answered(PAYLOAD_SIGNATURE)
-        verify_whole_file(envelope.signed_file, hashes.signed_file, certificate)
-    signed = Signed(payload=certificate is not None, whole_file=certificate is not None)
-    return summarize(path, package, hashes.file.hex(), signed)
+        package = load_package(stream, envelope, answered, expected)
+        hashes = load_hashes(stream, package, progress, is_verified=expected is not None)
+        if expected is not None:
+            signature = load_payload_signature(stream, package.payload)
+            verify_signatures(signature, hashes.signed_payload, expected, "payload signature")
+            answered(PAYLOAD_SIGNATURE)
+            verify_whole_file(envelope.signed_file, hashes.signed_file, expected)
+        signed = Signed(payload=expected is not None, whole_file=expected is not None)
+        return summarize(path, package, hashes.file.hex(), signed)
 
 
 def _inspect_block(
