@@ -33,13 +33,22 @@ from signer.durable import write_once
 if TYPE_CHECKING:
     from tuf.api.metadata import Root, Targets
 
+    from signer.bundle_writer import Blob
     from signer.keys.public_key import PublicKey
-    from signer.proposal.document import Package
     from signer.proposal.propose import Proposed
     from signer.proposal.submission import Submitted
     from signer.work_folder import WorkFolder
 
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+out_option = place_option(
+    "out",
+    type=FOLDER,
+    required=False,
+    help="The server's `incoming` folder: sign and submit directly.",
+)
+propose_option = click.option(
+    "--propose", type=NEW_FILE, metavar="FILE", help="Write a proposal, sign nothing."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +126,9 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         UTC_TIMES,
         click.option("--note", default="", help="The reason, shown to the signers."),
         passphrase_option,
-        place_option(
-            "out",
-            type=FOLDER,
-            required=False,
-            help="The server's `incoming` folder: sign and submit directly.",
-        ),
+        out_option,
         place_option("keys", type=FOLDER, required=False, help="The folder of key files."),
-        click.option(
-            "--propose", type=NEW_FILE, metavar="FILE", help="Write a proposal, sign nothing."
-        ),
+        propose_option,
         place_option("repo", type=FOLDER, help="The working folder."),
     ):
         run = option(run)
@@ -160,7 +162,7 @@ def describe_versions(versions: Mapping[str, int]) -> str:
 def finish_change(
     destination: Destination,
     roles: Mapping[str, Root | Targets],
-    packages: Sequence[Package] = (),
+    packages: Sequence[Blob] = (),
     remarks: Sequence[str] = (),
 ) -> None:
     """Propose the next versions of `roles`, or sign and submit them, and print their review.

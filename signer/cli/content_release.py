@@ -28,8 +28,8 @@ from signer.errors import WorkFolderError, refusing
 if TYPE_CHECKING:
     from tuf.api.metadata import Targets
 
+    from signer.bundle_writer import Blob
     from signer.content.pack_folder import PackFolder
-    from signer.proposal.document import Package
 
 
 @click.command(
@@ -72,7 +72,7 @@ def release(
     packs = [replace(p, members=with_dates(p.members, start, end, rollout)) for p in loaded]
     files = [path for folder in folders for path in list_files(folder)]
     roles: dict[str, Targets] = {}
-    packages: list[Package] = []
+    packages: list[Blob] = []
     for role in sorted({pack.role for pack in packs}):
         current = destination.load_role(role)
         own = [pack for pack in packs if pack.role == role]
@@ -159,9 +159,9 @@ def _check(role: str, current: Targets, packs: Sequence[PackFolder], hosts: Sequ
     check_packs_to_sign(packs, hosts or index.hosts, None if is_gone else wallpapers)
 
 
-def new_files(current: Targets, planned: Targets, files: Sequence[Path]) -> list[Package]:
+def new_files(current: Targets, planned: Targets, files: Sequence[Path]) -> list[Blob]:
     """Return the files that `planned` lists and `current` does not, by hash."""
-    from signer.proposal.document import Package
+    from signer.bundle_writer import Blob
 
     known = {target.hashes["sha256"] for target in current.targets.values()}
     required = {target.hashes["sha256"] for target in planned.targets.values()} - known
@@ -170,5 +170,5 @@ def new_files(current: Targets, planned: Targets, files: Sequence[Path]) -> list
         data = path.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
         if sha256 in required:
-            packages[sha256] = Package(path, len(data), sha256)
+            packages[sha256] = Blob(path, len(data), sha256)
     return list(packages.values())

@@ -26,7 +26,7 @@ from signer.release.package_checks import Verdict
 if TYPE_CHECKING:
     from tuf.api.metadata import Targets
 
-    from signer.proposal.document import Package
+    from signer.bundle_writer import Blob
     from signer.release.checks import UpgradePath
     from signer.release.questions import JudgedRelease
     from signer.release.sign import SignedRelease
@@ -197,10 +197,10 @@ def _is_of_server(out: Path) -> bool:
 
 def _plan_change(
     inspected: Inspected, destination: Destination, expiry_days: int
-) -> tuple[dict[str, Targets], list[Package]]:
+) -> tuple[dict[str, Targets], list[Blob]]:
     """Return the next version of the model's role, and the packages that it adds."""
     from server.core.role_edit import is_unchanged
-    from signer.proposal.document import Package
+    from signer.bundle_writer import Blob
     from signer.release.plan import plan_release
 
     role = inspected.request.channel.codename
@@ -218,9 +218,8 @@ def _plan_change(
         raise ReleaseRefusal(
             f"Everything is listed by {role} {current.version} already; there is nothing to sign."
         )
-    packages = [Package(facts.path, facts.length, facts.sha256) for facts in inspected.packages]
-    csigs = [each.csig for each in inspected.request.extras.values() if each.csig is not None]
-    packages += [Package(each.path, each.length, each.sha256) for each in csigs]
+    packages = [Blob(facts.path, facts.length, facts.sha256) for facts in inspected.packages]
+    packages += [each.csig for each in inspected.request.extras.values() if each.csig is not None]
     return {role: planned}, packages
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tuf.api.metadata import Root, Targets
 
@@ -19,6 +18,7 @@ from server.core.names import TOP_LEVEL_ROLES
 from server.core.profile import check_root, check_targets
 from server.core.proposal import MetadataText, Proposal
 from server.core.succession import check_role_alone
+from signer.bundle_writer import Blob
 from signer.errors import ProposalError, refusing
 
 
@@ -118,17 +118,8 @@ def check_anchor(proposal: Proposal, pinned: bytes) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
-    """A file that a change adds to a role: its path, its length in bytes and its sha256."""
-
-    path: Path
-    length: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """The unsigned next version of each changed role, and the packages that these versions add."""
 
     roles: Mapping[str, Root | Targets]
-    packages: tuple[Package, ...] = ()
+    packages: tuple[Blob, ...] = ()

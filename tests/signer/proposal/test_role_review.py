@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from server.core.names import Channel
-from signer.proposal.document import Change, Package
+from signer.bundle_writer import Blob
+from signer.proposal.document import Change
 from signer.proposal.propose import propose_change
 from signer.proposal.review import list_unreviewed, review_transition
 from signer.proposal.role_review import describe_packs, describe_releases
@@ -135,7 +136,7 @@ def test_review_of_content_proposal(team, tmp_path) -> None:
     role, files = make_pack_role("content", {"notices": {"a": NEWS}}, version=2)
     role.expires = datetime(2026, 8, 1, tzinfo=UTC)
     (data,) = files.values()
-    package = Package(tmp_path / "00.xz", len(data), hashlib.sha256(data).hexdigest())
+    package = Blob(tmp_path / "00.xz", len(data), hashlib.sha256(data).hexdigest())
     proposed = propose_change(team.folder, Change({"content": role}, (package,)), [], team.now)
     (result,) = review_transition(proposed.transition, {}, team.now)
     assert result.changes[0].startswith("Adds the pack notices 1")

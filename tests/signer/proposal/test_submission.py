@@ -6,9 +6,10 @@ import pytest
 from server.core.bundle import decode_bundle
 from server.core.names import Channel
 from server.core.proposal import PackageFile
+from signer.bundle_writer import Blob
 from signer.errors import ProposalError
 from signer.proposal.accept import accept_signatures
-from signer.proposal.document import Change, Package
+from signer.proposal.document import Change
 from signer.proposal.propose import propose_change
 from signer.proposal.submission import (
     _find_package,
@@ -27,7 +28,7 @@ def propose_release(team, facts):
     _, current = load_delegated(team.folder, load_trusted(team.folder, None), "armani")
     request = ReleaseRequest(Channel("armani", "id", "stable"))
     planned = plan_release(request, [facts], current, team.now, team.now + timedelta(days=90))
-    package = Package(facts.path, facts.length, facts.sha256)
+    package = Blob(facts.path, facts.length, facts.sha256)
     return propose_change(team.folder, Change({"armani": planned}, (package,)), [], team.now)
 
 
