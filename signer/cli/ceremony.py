@@ -8,23 +8,21 @@ from server.place_options import is_given, place_option
 from server.tables import print_table
 from signer.ceremony.policy import Policy
 from signer.cli.ceremony_changes import (
-    MAX_KEYS,
     expires_option,
     expiry,
     holders,
     model,
     online,
     renew,
+    thresholds_option,
 )
 from signer.cli.ceremony_root import lifetimes, reset
-from signer.cli.change import NEW_FILE, Destination, finish_change
+from signer.cli.change import Destination, finish_change, out_option, propose_option
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import (
     CODENAME,
     EXISTING_FILE,
     FOLDER,
-    NumberAssignment,
-    collected,
     read_limited,
 )
 from signer.cli.passphrases import Passphrases, passphrase_option
@@ -73,23 +71,10 @@ for _command in (
     metavar="CODENAME",
     help="May be repeated.",
 )
-@click.option(
-    "--threshold",
-    "thresholds",
-    type=NumberAssignment(MAX_KEYS),
-    multiple=True,
-    callback=collected,
-    metavar="ROLE=N",
-    help="Signatures that a role needs. Default: root 2, targets 2, tables 2, others 1.",
-)
+@thresholds_option("Signatures that a role needs. Default: root 2, targets 2, tables 2, others 1.")
 @expires_option
-@place_option(
-    "out",
-    type=FOLDER,
-    required=False,
-    help="The server's `incoming` folder: sign and submit directly.",
-)
-@click.option("--propose", type=NEW_FILE, metavar="FILE", help="Write a proposal, sign nothing.")
+@out_option
+@propose_option
 @passphrase_option
 @json_option
 @click.pass_obj

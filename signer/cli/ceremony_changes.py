@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,19 @@ expires_option = click.option(
 )
 
 
+def thresholds_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the option `--threshold`, with its help."""
+    return click.option(
+        "--threshold",
+        "thresholds",
+        type=NumberAssignment(MAX_KEYS),
+        multiple=True,
+        callback=collected,
+        metavar="ROLE=N",
+        help=text,
+    )
+
+
 @click.command(
     epilog="Example: hening-signer ceremony holders --repo repo --keys keys --add root-4"
     " --remove root-2 --propose rotation.json"
@@ -63,15 +76,7 @@ expires_option = click.option(
     metavar="NAME",
     help="Remove a key: its name in the key folder, or ROLE:KEYID. May be repeated.",
 )
-@click.option(
-    "--threshold",
-    "thresholds",
-    type=NumberAssignment(MAX_KEYS),
-    multiple=True,
-    callback=collected,
-    metavar="ROLE=N",
-    help="Signatures that a role needs from then on.",
-)
+@thresholds_option("Signatures that a role needs from then on.")
 @expires_option
 @change_options
 def holders(

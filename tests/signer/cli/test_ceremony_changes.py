@@ -173,6 +173,14 @@ def test_interrupted_change_is_completed(
     assert run_json("ceremony", "renew", "armani", *destination)["roles"][0]["version"] == 3
 
 
+def test_failed_completion_as_json(run, destination, repo) -> None:
+    """The error is printed as JSON, too."""
+    WorkFolder(repo).keep_proposal("0" * 64, b"{}", ())
+    status, output, errors = run("ceremony", "renew", "armani", *destination, "--json")
+    assert status == 1
+    assert json.loads(output) == {"error": errors.removeprefix("hening-signer: ").rstrip("\n")}
+
+
 def test_lifetimes(run_json, destination, repo) -> None:
     """The new root has them in its `custom`."""
     changed = run_json("ceremony", "lifetimes", "codenames=120", *destination)
