@@ -1,6 +1,6 @@
 """Signs role versions and verifies the roles in the working folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -109,6 +109,26 @@ def load_delegated(folder: WorkFolder, trusted: Trusted, role: str) -> tuple[byt
         targets: Targets = verify_role(role, data, trusted.targets, None).signed
         check_delegated(role, targets)
     return data, targets
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRole:
+    """The current version of a role: its bytes and its content."""
+
+    data: bytes
+    signed: Targets
+
+
+def load_signed_roles(
+    folder: WorkFolder, trusted: Trusted, roles: Iterable[str]
+) -> dict[str, SignedRole]:
+    """Return targets, and each delegated role in `roles` that the folder has."""
+    data = folder.load("targets", trusted.targets.version)
+    found = {"targets": SignedRole(data, trusted.targets)}
+    for role in roles:
+        if role in trusted.versions and role not in {"root", "targets"}:
+            found[role] = SignedRole(*load_delegated(folder, trusted, role))
+    return found
 
 
 def _load_root(folder: WorkFolder, versions: Mapping[str, list[int]]) -> Root:

@@ -16,6 +16,7 @@ from signer.ceremony.plan import OnlineKeys, check_expiry_days, make_delegation,
 from signer.ceremony.policy import choose_expiry
 from signer.errors import CeremonyError, refusing
 from signer.keys.public_key import PublicKey, make_tuf_key
+from signer.signing import SignedRole
 
 _IN_ROOT = ("root", "targets")
 
@@ -38,14 +39,6 @@ class HolderChange:
         return frozenset(
             {*(key.role for key in self.add), *(role for role, _ in self.remove), *self.thresholds}
         )
-
-
-@dataclass(frozen=True, slots=True)
-class SignedRole:
-    """The current version of a role: its bytes and its content."""
-
-    data: bytes
-    signed: Targets
 
 
 def plan_holders(

@@ -24,10 +24,11 @@ from server.core.limits import (
 )
 from server.core.names import is_codename
 from server.core.release import decode_floor, decode_releases
-from signer.ceremony.changes import HolderChange, SignedRole, plan_holders
+from signer.ceremony.changes import HolderChange, plan_holders
 from signer.ceremony.plan import check_expiry_days
 from signer.ceremony.policy import choose_expiry
 from signer.errors import CeremonyError, refusing
+from signer.signing import SignedRole
 
 
 @dataclass(frozen=True, slots=True)

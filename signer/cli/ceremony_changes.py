@@ -91,20 +91,13 @@ def holders(
     To rotate a key, add the new one and remove the old one. A role that would lack signatures
     afterwards is signed again in the same proposal.
     """
-    from signer.ceremony.changes import SignedRole, plan_holders
-    from signer.signing import load_delegated, load_trusted
+    from signer.ceremony.changes import plan_holders
+    from signer.signing import load_signed_roles, load_trusted
 
     request = request_holders(destination, add, remove, thresholds, expiry_days)
     trusted = load_trusted(destination.folder, None)
-    affected = [role for role in request.roles if role in trusted.versions]
-    loaded = {
-        role: SignedRole(*load_delegated(destination.folder, trusted, role))
-        for role in affected
-        if role not in {"root", "targets"}
-    }
-    data = destination.folder.load("targets", trusted.targets.version)
-    loaded["targets"] = SignedRole(data, trusted.targets)
-    planned = plan_holders(request, trusted.root, loaded, destination.now)
+    roles = load_signed_roles(destination.folder, trusted, request.roles)
+    planned = plan_holders(request, trusted.root, roles, destination.now)
     finish_change(destination, planned)
 
 

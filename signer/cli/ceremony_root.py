@@ -109,10 +109,9 @@ def reset(
     from tuf.api.metadata import Targets
 
     from server.core.metadata import decode_targets
-    from signer.ceremony.changes import SignedRole
     from signer.ceremony.root_plan import ResetRequest, latest_time, plan_reset
     from signer.content.pack_folder import list_files
-    from signer.signing import load_delegated, load_trusted
+    from signer.signing import load_signed_roles, load_trusted
 
     holders = request_holders(destination, add, remove, {}, expiry_days)
     trusted = load_trusted(destination.folder, None)
@@ -122,16 +121,15 @@ def reset(
     if keep is not None:
         with refusing(CeremonyError):
             restored = decode_targets(role, destination.folder.load(role, keep)).signed
-    signed = SignedRole(*load_delegated(destination.folder, trusted, role))
+    roles = load_signed_roles(destination.folder, trusted, [role])
+    current = roles[role].signed
     time = None if latest is None else int(latest.replace(tzinfo=UTC).timestamp())
     if time is None and is_codename(role):
-        time = latest_time(signed.signed, destination.now)
+        time = latest_time(current, destination.now)
     request = ResetRequest(role, counter, time, restored, holders)
-    data = destination.folder.load("targets", trusted.targets.version)
-    roles = {"targets": SignedRole(data, trusted.targets), role: signed}
     planned = plan_reset(request, trusted.root, roles, destination.now)
     files = [path for folder in packs for path in list_files(folder)]
     follower = planned[role]
     assert isinstance(follower, Targets)
-    packages = tuple(new_files(roles[role].signed, follower, files))
+    packages = tuple(new_files(current, follower, files))
     finish_change(destination, planned, packages)

@@ -14,10 +14,9 @@ from signer.proposal.accept import accept_signatures
 from signer.proposal.document import Change
 from signer.proposal.propose import propose_change
 from signer.proposal.signing import find_holdings, sign_proposal
-from signer.signing import load_delegated, load_trusted
+from signer.signing import load_delegated, load_signed_roles, load_trusted
 from signer.work_folder import WorkFolder
 from tests.cases import case
-from tests.signer.signed_roles import load_signed_roles
 
 
 @pytest.fixture
@@ -39,9 +38,9 @@ def plan(repo, store, now):
             dict(thresholds),
             dict(days),
         )
-        names = request.roles - {"root", "targets"}
-        root, roles = load_signed_roles(WorkFolder(repo), *names)
-        return plan_holders(request, root, roles, now)
+        trusted = load_trusted(WorkFolder(repo), None)
+        roles = load_signed_roles(WorkFolder(repo), trusted, request.roles)
+        return plan_holders(request, trusted.root, roles, now)
 
     return call
 

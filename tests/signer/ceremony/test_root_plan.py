@@ -19,11 +19,11 @@ from signer.ceremony.root_plan import (
 )
 from signer.errors import CeremonyError
 from signer.keys.keystore import Keystore
+from signer.signing import load_signed_roles, load_trusted
 from signer.work_folder import WorkFolder
 from tests.server.core.content.samples import make_pack_role
 from tests.server.core.test_release import FULL, PATH
 from tests.server.core.tuf_objects import make_role
-from tests.signer.signed_roles import load_signed_roles
 
 DAY = timedelta(days=1)
 
@@ -31,7 +31,8 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def before(repo):
     """Return the working folder's root and its signed roles."""
-    return load_signed_roles(WorkFolder(repo), "armani", "content")
+    trusted = load_trusted(WorkFolder(repo), None)
+    return trusted.root, load_signed_roles(WorkFolder(repo), trusted, ["armani", "content"])
 
 
 def reset(role="armani", counter=0, time=1_700_000_000, kept=None, holders=None):

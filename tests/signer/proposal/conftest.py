@@ -10,9 +10,8 @@ from signer.keys.public_key import PublicKey
 from signer.proposal.document import Change
 from signer.proposal.propose import Proposed, propose_change
 from signer.proposal.signing import find_holdings, sign_proposal
-from signer.signing import load_delegated, load_trusted
+from signer.signing import load_delegated, load_signed_roles, load_trusted
 from signer.work_folder import WorkFolder
-from tests.signer.signed_roles import load_signed_roles
 
 
 @dataclass
@@ -45,8 +44,9 @@ class Team:
 
     def change_holders(self, request: HolderChange) -> Proposed:
         """Propose a change of holders."""
-        root, roles = load_signed_roles(self.folder, *(request.roles - {"root", "targets"}))
-        return self.propose(plan_holders(request, root, roles, self.now))
+        trusted = load_trusted(self.folder, None)
+        roles = load_signed_roles(self.folder, trusted, request.roles)
+        return self.propose(plan_holders(request, trusted.root, roles, self.now))
 
     def propose(self, roles, *, at=None, note="") -> Proposed:
         """Propose the next versions of roles."""

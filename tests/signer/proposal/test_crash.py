@@ -9,10 +9,9 @@ from signer.proposal.accept import accept_signatures
 from signer.proposal.document import Change
 from signer.proposal.propose import load_proposal, propose_change
 from signer.proposal.submission import complete_kept, sign_at_once
-from signer.signing import load_delegated, load_trusted
+from signer.signing import load_delegated, load_signed_roles, load_trusted
 from signer.work_folder import WorkFolder
 from tests.signer.faults import FAULTS, OpenKeys, check_bundles, run_all
-from tests.signer.signed_roles import load_signed_roles
 
 ROLES = ("armani", "dior", "tables", "content")
 
@@ -38,10 +37,11 @@ def proposed(made_repository, made_keys, now):
     """Return a proposal that changes targets and armani together."""
     store = Keystore(made_keys)
     folder = WorkFolder(made_repository / "repo")
-    root, roles = load_signed_roles(folder, "armani")
+    trusted = load_trusted(folder, None)
+    roles = load_signed_roles(folder, trusted, ["armani"])
     removed = store.load_public_key("armani-2").keyid
     request = HolderChange(remove=(("armani", removed),), thresholds={"armani": 1})
-    planned = plan_holders(request, root, roles, now)
+    planned = plan_holders(request, trusted.root, roles, now)
     planned |= plan_renewal(["armani"], {"armani": roles["armani"].signed}, {}, now)
     return propose_change(folder, Change(planned), [], now)
 
