@@ -4,10 +4,18 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
+from client_sim.device.records import forget_due
 from client_sim.lab.mutants.places import is_set
-from client_sim.lab.mutants.rows import InTarget, InTime, SideAction, Target
+from client_sim.lab.mutants.rows import (
+    InClose,
+    InOffer,
+    InTarget,
+    InTime,
+    SideAction,
+    Target,
+)
 from client_sim.lab.mutants.spy import add_body
-from client_sim.world import Public, World
+from client_sim.world import Stream, World
 
 _SHORTEST: Final = 14_400  # seconds of an interval
 _LONGEST: Final = 28_800
@@ -49,14 +57,14 @@ def _put_in_the_night(value: bytes, _now: float, due: float) -> float:
 IN_THE_NIGHT: Final = InTime("as the time of the poll, in the night", _put_in_the_night)
 
 
-def low_part(size: int, *, at_draw: bool = False) -> InTime:
+def low_part(size: int) -> InTime:
     """Return a place that replaces the remainder of the time modulo `size` by the value."""
 
     def put(value: bytes, _now: float, due: float) -> float:
         whole = int(due)
         return float(whole - whole % size + int(value) % size)
 
-    return InTime(f"as the rest of the time by {size}", put, at_draw)
+    return InTime(f"as the rest of the time by {size}", put)
 
 
 THOUSANDTHS: Final = InTime(
@@ -71,6 +79,13 @@ INTERVAL: Final = InTime(
 INTERVAL_FROM_CALL: Final = InTime(
     "as the interval from when it is asked",
     lambda value, now, _due: now + _SHORTEST + int(value) % (_SHORTEST + 1),
+)
+SHIFTED: Final = InTime(
+    "as a shift of the interval",
+    lambda value, now, due: (
+        now + _SHORTEST + (due - now - _SHORTEST + int(value)) % (_SHORTEST + 1)
+    ),
+    at_draw=True,
 )
 SOON: Final = InTime("within the hour", lambda _value, now, _due: now + 3_000, at_draw=True)
 WAIT: Final = InTime(
@@ -93,20 +108,12 @@ HALF: Final = InTime(
     lambda value, now, due: now + (due - now) / 2 if is_set(value) else due,
     at_draw=True,
 )
-STRETCHED: Final = InTime(
-    "as the factor of intervals",
-    lambda value, now, due: now + _SHORTEST + (due - now - _SHORTEST) * (1 - int(value) / 1024),
-    at_draw=True,
-)
 
 
 # The target of a connection.
 
 HOST_LABEL: Final = InTarget(
     "below the host", lambda value, target: target._replace(host=f"{value.decode()}.{target.host}")
-)
-PORT: Final = InTarget(
-    "in the port", lambda value, target: target._replace(port=target.port + int(value))
 )
 TLS_LABEL: Final = InTarget(
     "in the name for TLS",
@@ -138,6 +145,30 @@ ADDRESS: Final = InTarget(
 )
 
 
+# The end of a connection, and the choice of an offer.
+
+
+def _read_on(value: bytes, stream: Stream) -> None:
+    if is_set(value):
+        stream.recv(1)
+    stream.close()
+
+
+def _close_twice(value: bytes, stream: Stream) -> None:
+    stream.close()
+    if is_set(value):
+        stream.close()
+
+
+OPEN: Final = InClose(
+    "as a connection that stays open",
+    lambda value, stream: None if is_set(value) else stream.close(),
+)
+READ_ON: Final = InClose("by waiting until the server closes the connection", _read_on)
+CLOSED_TWICE: Final = InClose("as a second close of a connection", _close_twice)
+IGNORED: Final = InOffer("by ignoring an offer", is_set)
+
+
 # In addition to the honest polls.
 
 
@@ -150,26 +181,30 @@ def stored(moment: str = "poll") -> SideAction:
     return SideAction("to itself", moment, act)
 
 
-NOWHERE: Final = SideAction("to nobody", "poll", lambda _value, _world: None)
+DRAWN_AGAIN: Final = SideAction(
+    "as another time of the next poll at each start",
+    "start",
+    lambda _value, world: forget_due(world.state),
+)
 
 
-def draw_due_again(moment: str) -> SideAction:
-    """Forget the due time of the next poll, so that another one is drawn."""
+def _shift_due(value: bytes, world: World) -> None:
+    due = float(world.state["due"]) + 60 * int(value)
+    world.state["due"] = repr(due).encode()
+
+
+SHIFTED_BY_JOURNEY: Final = SideAction(
+    "as minutes of delay at each journey", "travelled", _shift_due
+)
+
+
+def forget(role: str, moment: str = "poll") -> SideAction:
+    """Forget a role that the phone holds, so that it is requested again."""
 
     def act(_value: bytes, world: World) -> None:
-        world.state.pop("due", None)
+        world.state.pop(f"role.{role}", None)
 
-    return SideAction(f"as another time of the next poll at each {moment}", moment, act)
-
-
-def shift_due(seconds: int, moment: str) -> SideAction:
-    """Move the time of the next poll."""
-
-    def act(value: bytes, world: World) -> None:
-        due = float(world.state["due"]) + seconds * int(value)
-        world.state["due"] = repr(due).encode()
-
-    return SideAction(f"as {seconds} seconds more at each {moment}", moment, act)
+    return SideAction(f"as another request for {role}", moment, act)
 
 
 def change_place(moment: str) -> SideAction:
@@ -200,29 +235,16 @@ def lookups(moment: str = "poll") -> SideAction:
     return SideAction("as the number of questions", moment, act)
 
 
-def _begin(public: Public) -> tuple[int, str | None]:
-    return public.port, public.host if public.tls else None
-
-
 def connections(moment: str = "poll") -> SideAction:
     """Connect to the server without a request, as often as the value says."""
 
     def act(value: bytes, world: World) -> None:
         for _ in range(int(value)):
-            port, tls = _begin(world.public)
-            world.connect(world.resolve(world.public.host)[0], port, tls).close()
+            public = world.public
+            tls = public.host if public.tls else None
+            world.connect(world.resolve(public.host)[0], public.port, tls).close()
 
     return SideAction("as the number of connections", moment, act)
-
-
-def connection_to(host: str) -> SideAction:
-    """Connect to another host without a request, if the value is set."""
-
-    def act(value: bytes, world: World) -> None:
-        if is_set(value):
-            world.connect(world.resolve(host)[0], 443, host).close()
-
-    return SideAction(f"as a connection to {host}", "poll", act)
 
 
 def sent_to(
@@ -243,24 +265,3 @@ def post(host: str, path: str, moment: str = "poll", port: int = 80, begin: str 
     """Send the value to a host by POST."""
     head = f"POST {path} HTTP/1.1\r\nHost: {{host}}\r\n\r\n".encode()
     return sent_to(host, lambda value: add_body(head, begin.encode() + value), moment, port)
-
-
-def get(host: str, path: str, moment: str = "poll", port: int = 80) -> SideAction:
-    """Request a path that ends in the value from a host."""
-    return sent_to(
-        host,
-        lambda value: b"GET %s%s HTTP/1.1\r\nHost: {host}\r\n\r\n" % (path.encode(), value),
-        moment,
-        port,
-    )
-
-
-def datagram_address(address: str) -> SideAction:
-    """Send the value to a fixed address, without resolving a name."""
-
-    def act(value: bytes, world: World) -> None:
-        stream = world.connect(address, 80, None)
-        stream.send(value + b"\n")
-        stream.close()
-
-    return SideAction(f"to the address {address}", "poll", act)

@@ -1,7 +1,6 @@
 """Encodings of leaked values: alphabets, layers, digests, ciphers, and pieces."""
 
 import base64
-import bz2
 import gzip
 import hashlib
 import hmac
@@ -35,17 +34,14 @@ def _value_only(phrase: str, encode: Callable[[bytes], bytes]) -> Encoding:
 
 HEX: Final = _value_only("the hexadecimal form", lambda value: value.hex().encode())
 BASE64: Final = _value_only("the base64 form", base64.b64encode)
-BASE32: Final = _value_only("the base32 form", base64.b32encode)
 BASE85: Final = _value_only("the base85 form", base64.b85encode)
 QUOTED: Final = _value_only("the percent-encoded form", lambda value: percent(value).encode())
 LABEL: Final = _value_only(
     "the label", lambda value: percent(value, safe="").replace("%", "-").lower().encode()
 )
 REVERSED: Final = _value_only("the reverse", lambda value: value[::-1])
-MASKED: Final = _value_only("a mask", lambda value: bytes(byte ^ 0x5A for byte in value))
 GZIP: Final = _value_only("the gzip form", lambda value: gzip.compress(value, mtime=0))
 ZLIB: Final = _value_only("the zlib form", zlib.compress)
-BZIP2: Final = _value_only("the bzip2 form", bz2.compress)
 
 
 def digest(name: str, cut: int | None = None) -> Encoding:
@@ -81,22 +77,17 @@ def keyed(digits: int) -> Encoding:
     )
 
 
-def _pad(value: bytes) -> bytes:
+def _aes_cbc(value: bytes) -> bytes:
     padder = PKCS7(128).padder()
-    return padder.update(value) + padder.finalize()
-
-
-def _encipher(value: bytes, mode: modes.CBC | modes.CTR) -> bytes:
-    cipher = Cipher(algorithms.AES128(KEY), mode).encryptor()
-    return cipher.update(value) + cipher.finalize()
+    cipher = Cipher(algorithms.AES128(KEY), modes.CBC(VECTOR)).encryptor()
+    return cipher.update(padder.update(value) + padder.finalize()) + cipher.finalize()
 
 
 def _stream(value: bytes) -> bytes:
     return Cipher(algorithms.ChaCha20(KEY + KEY, bytes(16)), mode=None).encryptor().update(value)
 
 
-AES_CBC: Final = _value_only("AES-CBC", lambda value: _encipher(_pad(value), modes.CBC(VECTOR)))
-AES_CTR: Final = _value_only("AES-CTR", lambda value: _encipher(value, modes.CTR(VECTOR)))
+AES_CBC: Final = _value_only("AES-CBC", _aes_cbc)
 CHACHA: Final = _value_only("ChaCha20 with a constant nonce", _stream)
 
 
@@ -144,14 +135,6 @@ def _ephemeral(spy: Spy, value: bytes) -> bytes:
     return _seal(b"anything new?", X25519PrivateKey.from_private_bytes(seed))
 
 
-def _ground_nonce(spy: Spy, value: bytes) -> bytes:
-    """Draw honest nonces until one ends in a digit of the value, another digit each time."""
-    expected = digit(value.decode(), spy.increment("ground"))
-    while (nonce := spy.world.entropy(8))[-1] % 10 != expected:
-        pass
-    return nonce
-
-
 def _counted_nonce(spy: Spy, value: bytes) -> bytes:
     return hmac.digest(SHARED, b"%d" % spy.increment("nonce") + value, "sha256")[:12]
 
@@ -161,15 +144,11 @@ SEALED: Final = Encoding(
     "the vendor's seal", lambda _spy, value: _seal(value, X25519PrivateKey.generate())
 )
 EPHEMERAL: Final = Encoding("a question under a key", _ephemeral)
-GROUND_NONCE: Final = Encoding("a nonce chosen by a digit", _ground_nonce)
 NONCE: Final = Encoding("a nonce from a count", _counted_nonce)
 
 PARITY: Final = _value_only("a bit", lambda value: b"%d" % (sum(value) % 2))
 ODD: Final = _value_only("the parity", lambda value: b"%d" % (_to_int(value) % 2))
 EVEN: Final = _value_only("the evenness", lambda value: b"%d" % (1 - _to_int(value) % 2))
-HASH_BIT: Final = _value_only(
-    "a bit of the sha256", lambda value: b"%d" % (hashlib.sha256(value).digest()[0] & 1)
-)
 TURNING: Final = Encoding(
     "in turns more or less by",
     lambda spy, value: value if spy.get_count("polls") % 2 else b"-" + value,
@@ -187,8 +166,6 @@ def _path_of(value: bytes) -> bytes:
     return (f"{parts.path}?{parts.query}" if parts.query else parts.path).encode("latin-1")
 
 
-NUMBER: Final = _value_only("the number", lambda value: _find_group(rb"(\d{1,9})", value))
-SECONDS: Final = _value_only("the seconds", lambda value: _find_group(rb":(\d\d) GMT", value))
 FIRST_PART: Final = _value_only("the first part", lambda value: _find_group(rb"([^;,]*)", value))
 IN_QUOTES: Final = _value_only("the quoted part", lambda value: _find_group(rb'"([^"]*)"', value))
 PATH: Final = _value_only("the path", _path_of)
@@ -216,6 +193,18 @@ def at(place: int) -> Encoding:
     return _value_only(f"digit {place}", lambda value: b"%d" % digit(value.decode(), place))
 
 
+def equals(number: int) -> Encoding:
+    """Return the encoding as a bit that says whether a number is this one."""
+    return _value_only(f"the equality with {number}", lambda value: b"%d" % (int(value) == number))
+
+
+def at_least(number: int) -> Encoding:
+    """Return the encoding as a bit that says whether a number is at least this one."""
+    return _value_only(
+        f"the comparison with {number}", lambda value: b"%d" % (int(value) >= number)
+    )
+
+
 DRIP: Final = Encoding(
     "a digit for each poll",
     lambda spy, value: b"%d" % digit(value.decode(), 5 + spy.get_count("polls") % 8),
@@ -235,14 +224,10 @@ def _low_bit(spy: Spy, value: bytes) -> bytes:
     return b"%d" % (hmac.digest(value, b"%d" % spy.get_count("polls"), "sha256")[0] & 1)
 
 
+def _draw_for_poll(spy: Spy, value: bytes) -> bytes:
+    digest = hashlib.sha256(value + b"%d" % spy.get_count("polls")).digest()
+    return b"%d" % (int.from_bytes(digest[:8]) % 14_401)
+
+
 POLL_BIT: Final = Encoding("a bit for each poll under a key", _low_bit)
-POLL_DRAW: Final = Encoding(
-    "a draw for each poll after a seed",
-    lambda spy, value: (
-        b"%d"
-        % (
-            int.from_bytes(hashlib.sha256(value + b"%d" % spy.get_count("polls")).digest()[:8])
-            % 14_401
-        )
-    ),
-)
+POLL_DRAW: Final = Encoding("a draw for each poll after a seed", _draw_for_poll)

@@ -1,6 +1,10 @@
 """Clients that differ from the clean one but do not leak; no judge may raise an alarm."""
 
 import json
+import os
+import shutil
+import socket
+import time
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
@@ -8,7 +12,7 @@ from typing import Final
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.lab.clients.following import DownloadingToy, FollowingToy
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.mutant import LeakingWorld, Mutant
+from client_sim.lab.mutants.mutant import LeakingWorld, Mutant, leak_in_transport
 from client_sim.world import Event, Stream, World
 
 _FAMILY: Final = "equivalent"
@@ -154,6 +158,13 @@ class _Careful(ToyClient):
             return "another time"
 
 
+class _ReadingFacts(ToyClient):
+    def poll(self) -> str:
+        facts = (socket.gethostname(), os.getuid(), os.getpid(), os.cpu_count(), time.tzname)
+        self.world.state["machine"] = repr((*facts, shutil.disk_usage("/"))).encode()
+        return super().poll()
+
+
 class _ReadsAnswers(ToyClient):
     """Stores the server's answers, and does nothing with them."""
 
@@ -162,6 +173,12 @@ class _ReadsAnswers(ToyClient):
 
     def received_body(self, body: bytes) -> None:
         self.world.state["body"] = body
+
+
+class _CountingRefusals(LeakingWorld):
+    def received(self, data: bytes) -> None:
+        if data.startswith(b"HTTP/1.1 ") and data[9:11] != b"20":
+            self.state["refused"] = self.state.get("refused", b"") + b"."
 
 
 class _Around(LeakingWorld):
@@ -212,6 +229,19 @@ EQUIVALENTS: Final = (
         "The same with withheld parts, and bad, withdrawn or turned back packs.",
         FollowingToy,
         only=("parts", "packs", "holdings"),
+    ),
+    Mutant(
+        "same-looking",
+        _FAMILY,
+        "Stores facts about its machine at each poll, unused.",
+        _ReadingFacts,
+    ),
+    Mutant(
+        "same-noting-refusals",
+        _FAMILY,
+        "Counts refused requests in the transport of the real client, unused.",
+        leak_in_transport(_CountingRefusals),
+        only=("install-faults",),
     ),
     Mutant("same-around", _FAMILY, "The real client in a world that forwards all.", _Around),
 )

@@ -79,15 +79,6 @@ def _library_defaults(context: ssl.SSLContext, _owner: Persona) -> None:
     context.set_alpn_protocols(["h2", "http/1.1"])
 
 
-def _name_of_the_phone(trusted: str, owner: Persona) -> Dial:
-    def dial(wire: socket.socket, name: str) -> socket.socket:
-        context = _context(trusted)
-        context.check_hostname = False
-        return context.wrap_socket(wire, server_hostname=f"{owner.serial}.{name}")
-
-    return dial
-
-
 MUTANTS: Final = (
     Mutant(
         "tls-ticket-returns",
@@ -106,11 +97,4 @@ MUTANTS: Final = (
     _configured("tls-suites-ordered-by-imei", _order_by_owner),
     _configured("tls-protocol-by-serial", _protocol_by_owner),
     _configured("tls-library-defaults", _library_defaults),
-    Mutant(
-        "tls-name-of-the-phone",
-        "L48",
-        "Sends a TLS server name that contains the serial number.",
-        ToyClient,
-        _name_of_the_phone,
-    ),
 )

@@ -3,24 +3,42 @@
 Both record what triggers and sources read: what happened, in which poll, and the server's headers.
 """
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
+from client_sim.device.choose import Offer
 from client_sim.device.client import PollingClient, PollOutcome
+from client_sim.device.errors import DeviceError
+from client_sim.device.records import store_due
+from client_sim.device.trust import SignedTarget
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.mutant import LeakingWorld, Mutant
-from client_sim.lab.mutants.rows import InBytes, InPaths, InTarget, InTime, Row, SideAction, Target
+from client_sim.lab.mutants.places import INSTALLATION
+from client_sim.lab.mutants.rows import (
+    InBytes,
+    InClose,
+    InOffer,
+    InPaths,
+    InTarget,
+    InTime,
+    Row,
+    SideAction,
+    Target,
+)
 from client_sim.lab.mutants.spy import Spy
-from client_sim.world import Client, Event, Factory, Stream, World
+from client_sim.transport import Connection
+from client_sim.world import Client, Event, Stream, World
 
 
 def make_mutant(row: Row) -> Mutant:
     """Return the client of a row."""
-    return Mutant(row.id, row.family, row.leak, _make_factory(row), only=row.only)
 
+    def make(world: World) -> Client:
+        leak = _Leak(world, row)
+        return _RealClient(_Transport(world, leak), leak) if row.real else _Toy(world, leak)
 
-def make_mutants(rows: Sequence[Row]) -> tuple[Mutant, ...]:
-    """Return the clients of rows."""
-    return tuple(map(make_mutant, rows))
+    return Mutant(row.id, row.family, row.leak, make, only=row.only)
 
 
 def find_value(head: str, name: str) -> str:
@@ -30,14 +48,6 @@ def find_value(head: str, name: str) -> str:
         if colon and field.lower() == name.lower():
             return value.strip()
     return ""
-
-
-def _make_factory(row: Row) -> Factory:
-    def make(world: World) -> Client:
-        leak = _Leak(world, row)
-        return _RealClient(_Transport(world, leak), leak) if row.real else _Toy(world, leak)
-
-    return make
 
 
 class _Leak:
@@ -53,13 +63,18 @@ class _Leak:
 
     def act(self, moment: str) -> None:
         """Perform the row's action for this moment, if it has one."""
-        if isinstance(self.place, SideAction) and self.place.moment == moment:
-            value = self.row.leaked_value(self.spy)
-            if value is not None:
-                self.place.act(value, self.world)
+        if not isinstance(self.place, SideAction) or self.place.moment != moment:
+            return
+        if (value := self.leaked_value()) is not None:
+            self.place.act(value, self.world)
+
+    def leaked_value(self) -> bytes | None:
+        """Return the row's encoded value if its trigger holds, or None."""
+        return self.row.leaked_value(self.spy)
 
     def record_event(self, event: Event) -> None:
         """Record an event, and its details only if they are the row's source."""
+        self.spy.record("event")
         self.spy.record(event.name)
         if self.row.source.event == event.name:
             self.spy.record_details(event)
@@ -69,6 +84,8 @@ class _Leak:
         """Record the head of an answer."""
         if head[9:12] not in {"200", "404"}:
             self.spy.record("strange answer")
+            if head[9:12] != "206" and re.search(INSTALLATION, self.world.state["requested"]):
+                self.spy.record("refused installation")
         for name in (self.row.source.header, self.row.trigger.header):
             if name and (value := find_value(head, name)):
                 self.spy.record_header(name, value)
@@ -80,29 +97,30 @@ class _Leak:
             self.record_head(data.partition(b"\r\n\r\n")[0].decode("latin-1"))
 
     def writes(self, data: bytes) -> Sequence[bytes]:
-        """Return the writes that replace a request."""
-        if not isinstance(self.place, InBytes):
+        """Record a request, and return the writes that replace it."""
+        self.world.state["requested"] += data
+        if not isinstance(self.place, InBytes) or (value := self.leaked_value()) is None:
             return (data,)
-        value = self.row.leaked_value(self.spy)
-        written = data if value is None else self.place.put(value, data)
+        written = self.place.put(value, data)
         return (written,) if isinstance(written, bytes) else written
 
     def due(self, now: float, due: float, *, at_draw: bool) -> float:
         """Return the changed time of the next poll."""
         if not isinstance(self.place, InTime) or self.place.at_draw != at_draw:
             return due
-        value = self.row.leaked_value(self.spy)
+        value = self.leaked_value()
         return due if value is None else self.place.put(value, now, due)
 
     def paths(self, paths: Sequence[str]) -> Sequence[str]:
         """Return the changed paths of a poll."""
-        if not isinstance(self.place, InPaths):
+        if not isinstance(self.place, InPaths) or (value := self.leaked_value()) is None:
             return paths
-        value = self.row.leaked_value(self.spy)
-        return paths if value is None else self.place.put(value, paths)
+        return self.place.put(value, paths)
 
     def connect(self, world: World, address: str, target: Target) -> Stream:
-        """Connect, and record a refusal."""
+        """Connect, and record the address, or a refusal."""
+        self.world.state["server address"] = address.encode()
+        self.world.state["requested"] = b""
         try:
             return world.connect(address, target.port, target.tls)
         except OSError:
@@ -110,12 +128,24 @@ class _Leak:
             self.act("refusal")
             raise
 
+    def close(self, stream: Stream) -> None:
+        """Close a connection as the row does."""
+        if isinstance(self.place, InClose) and (value := self.leaked_value()) is not None:
+            self.place.put(value, stream)
+        else:
+            stream.close()
+
+    def ignores_offer(self) -> bool:
+        """Return whether the row ignores an offer."""
+        if not isinstance(self.place, InOffer) or (value := self.leaked_value()) is None:
+            return False
+        return self.place.put(value)
+
     def target(self, target: Target) -> Target:
         """Return the changed target of a connection."""
-        if not isinstance(self.place, InTarget):
+        if not isinstance(self.place, InTarget) or (value := self.leaked_value()) is None:
             return target
-        value = self.row.leaked_value(self.spy)
-        return target if value is None else self.place.put(value, target)
+        return self.place.put(value, target)
 
 
 class _Toy(ToyClient):
@@ -145,8 +175,10 @@ class _Toy(ToyClient):
         target = self.target()
         addresses = self.world.resolve(target.host)
         address = addresses[target.address % len(addresses)]
-        self.world.state["server address"] = address.encode()
         return self._leak.connect(self.world, address, target)
+
+    def disconnect(self, stream: Stream) -> None:
+        self._leak.close(stream)
 
     def receive(self, stream: Stream) -> tuple[str, bytes]:
         start = self.world.now()
@@ -219,6 +251,9 @@ class _Transport(LeakingWorld):
     def received(self, data: bytes) -> None:
         self._leak.receive(data)
 
+    def disconnect(self, stream: Stream) -> None:
+        self._leak.close(stream)
+
 
 class _RealClient(PollingClient):
     """The phone's own, clean client over a leaky transport."""
@@ -238,13 +273,32 @@ class _RealClient(PollingClient):
             self._leak.act("failure")
         else:
             self._leak.spy.record("changed" if outcome.changed else "unchanged")
+        if any("is not used" in warning for warning in outcome.warnings):
+            self._leak.spy.record("bad pack")
+        if outcome.halted:
+            self._leak.spy.record("halt")
         if outcome.offer is not None:
             self._leak.spy.record("offer")
+            if self._leak.ignores_offer():
+                outcome = replace(outcome, offer=None)
         self._leak.act("polled")
         return outcome
 
     def on_event(self, event: Event) -> None:
         self._leak.record_event(event)
 
+    def fetch_release(self, offer: Offer, connection: Connection) -> SignedTarget:
+        self._leak.spy.record("installation")
+        try:
+            return super().fetch_release(offer, connection)
+        except DeviceError:
+            self._leak.spy.record("failed installation")
+            raise
+
     def next_poll(self, now: float) -> float:
-        return self._leak.due(now, super().next_poll(now), at_draw=False)
+        state = self._leak.world.state
+        previous = state.get("due")
+        due = super().next_poll(now)
+        if state.get("due") != previous:
+            due = store_due(state, self._leak.due(now, due, at_draw=True))
+        return self._leak.due(now, due, at_draw=False)

@@ -4,12 +4,10 @@ The latter is the real polling client. A vendor's HTTP library, proxy or modem b
 bytes that the client never wrote.
 """
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.mutants.spy import Spy
 from client_sim.lab.trace.sockets import MakeDial
 from client_sim.persona import Persona
 from client_sim.world import Client, Factory, Public, Stream, World
@@ -26,7 +24,6 @@ class LeakingWorld:
         self.personal: Persona | None = None
         self.state: MutableMapping[str, bytes] = outer.state
         self.outer = outer
-        self.spy = Spy(outer)
 
     def entropy(self, n: int) -> bytes:
         """Return the outer world's randomness."""
@@ -103,17 +100,9 @@ class Mutant:
     only: tuple[str, ...] = ()
 
 
-def mutant_of(
-    kind: type[LeakingWorld] | Callable[[World], Client], name: str, family: str, *only: str
-) -> Mutant:
-    """Return the mutant of a class: a client, or a world below the phone's own client.
-
-    The first paragraph of its docstring describes the leak.
-    """
-    leak = first_paragraph(kind)
-    if isinstance(kind, type) and issubclass(kind, LeakingWorld):
-        return Mutant(name, family, leak, leak_in_transport(kind), only=only)
-    return Mutant(name, family, leak, cast("Factory", kind), only=only)
+def mutant_of(make: Factory, name: str, family: str, *only: str) -> Mutant:
+    """Return the mutant of a class; the first paragraph of its docstring describes the leak."""
+    return Mutant(name, family, first_paragraph(make), make, only=only)
 
 
 def first_paragraph(documented: object) -> str:

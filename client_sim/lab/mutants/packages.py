@@ -7,18 +7,10 @@ from typing import Final
 from client_sim.lab.clients.following import BLOCK, LENGTH, DownloadingToy
 from client_sim.lab.mutants.mutant import mutant_of
 from client_sim.lab.mutants.spy import Spy, digit
-from client_sim.world import Stream, World
+from client_sim.world import Stream
 
 
-class _Downloader(DownloadingToy):
-    """The downloading toy with access to its owner's data."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self.spy = Spy(world)
-
-
-class _Resuming(_Downloader):
+class _Resuming(DownloadingToy):
     """Resumes at the byte where the download was truncated.
 
     Like careless clients, it also keeps the body of an error as the beginning of the block.
@@ -34,8 +26,7 @@ class _Resuming(_Downloader):
     def ask_block(self, stream: Stream, first: int, last: int) -> None:
         super().ask_block(stream, first, last)
         if self.received < last + 1 - first:
-            partial = int(self.world.state.get("partial", b"0"))
-            self.world.state["partial"] = b"%d" % (partial + self.body_length)
+            self.world.state["partial"] = b"%d" % (self.partial + self.body_length)
 
     @property
     def partial(self) -> int:
@@ -46,15 +37,7 @@ class _Resuming(_Downloader):
         return ((min(first + self.partial, last), last), *rest)
 
 
-class _ResumingFromTail(_Resuming):
-    """Requests the missing bytes by a suffix range."""
-
-    def block_lines(self, first: int, last: int) -> Sequence[str]:
-        host, _ = super().block_lines(first, last)
-        return (host, f"Range: bytes=-{LENGTH - first}")
-
-
-class _ResumingIfSame(_Downloader):
+class _ResumingIfSame(DownloadingToy):
     """Resumes a block only if the server is still the same, by a digest that it sends."""
 
     def receive(self, stream: Stream) -> tuple[str, bytes]:
@@ -67,7 +50,7 @@ class _ResumingIfSame(_Downloader):
         return (*super().block_lines(first, last), f'If-Range: "{tag}"')
 
 
-class _Incremental(_Downloader):
+class _Incremental(DownloadingToy):
     """Includes the running build in the name of a package that was not offered."""
 
     def name(self) -> str:
@@ -82,10 +65,10 @@ class _IncrementalOfSerial(_Incremental):
     """Requests a package with six digits of the serial number's digest in its name."""
 
     def source(self) -> str:
-        return sha256(self.spy.owner.serial.encode()).hexdigest()[:6]
+        return sha256(Spy(self.world).owner.serial.encode()).hexdigest()[:6]
 
 
-class _OwnDigest(_Downloader):
+class _OwnDigest(DownloadingToy):
     """Requests its package by a path of its own with 256 bits that were drawn once."""
 
     def package_path(self) -> str:
@@ -94,41 +77,30 @@ class _OwnDigest(_Downloader):
         return f"{folder}/{identifier.hex()}.{name.partition('.')[2]}"
 
 
-class _SmallBlocks(_Downloader):
+class _SmallBlocks(DownloadingToy):
     """Requests blocks of a size that depends on the IMEI."""
 
     def plan(self) -> Sequence[tuple[int, int]]:
-        size = BLOCK >> digit(self.spy.owner.imei, 8) % 4
+        size = BLOCK >> digit(Spy(self.world).owner.imei, 8) % 4
         firsts = range(self.stored * BLOCK, LENGTH, size)
         return tuple((first, min(first + size, LENGTH) - 1) for first in firsts)
 
 
-class _Shuffled(_Downloader):
-    """Requests the blocks starting with one that depends on the Android id."""
-
-    def plan(self) -> Sequence[tuple[int, int]]:
-        blocks = list(super().plan())
-        turn = digit(self.spy.owner.android_id, 0) % len(blocks)
-        return (*blocks[turn:], *blocks[:turn])
-
-
-class _WhileCharged(_Downloader):
+class _WhileCharged(DownloadingToy):
     """Fetches nothing while the battery is low."""
 
     def fetch(self) -> str:
-        if self.spy.owner.battery_percent < 50:
+        if Spy(self.world).owner.battery_percent < 50:
             return "not charged enough"
         return super().fetch()
 
 
 MUTANTS: Final = (
     mutant_of(_Resuming, "resume-exact", "L51"),
-    mutant_of(_ResumingFromTail, "resume-tail", "L51"),
     mutant_of(_ResumingIfSame, "resume-if-range", "L51"),
     mutant_of(_Incremental, "incremental-build", "L52"),
     mutant_of(_IncrementalOfSerial, "incremental-serial", "L52"),
     mutant_of(_OwnDigest, "package-own-address", "L52"),
     mutant_of(_SmallBlocks, "size-blocks", "L53"),
-    mutant_of(_Shuffled, "size-order", "L53"),
     mutant_of(_WhileCharged, "size-charged", "L53"),
 )

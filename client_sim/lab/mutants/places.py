@@ -8,6 +8,8 @@ from client_sim.lab.mutants.rows import InBytes, InPaths
 from client_sim.lab.mutants.spy import add_body, add_line
 
 _ROOT: Final = b".root.json"
+INSTALLATION: Final = rb"GET /(?:targets/(?!tables/|content/)|log/proof/(?!latest|tables))"
+"""Matches requests for packages and their proofs."""
 
 
 def is_set(value: bytes) -> bool:
@@ -47,20 +49,7 @@ def query(name: str) -> InBytes:
     return after_path(f"?{name}=", "in the query")
 
 
-def instead_of_path(old: bytes, begin: str) -> InBytes:
-    """Replace a part of the path by the value."""
-    return InBytes("in a path", lambda value, data: data.replace(old, begin.encode() + value, 1))
-
-
 BODY: Final = InBytes("as a body", lambda value, data: add_body(data, value))
-HEADER_NAME: Final = InBytes(
-    "as the name of a header",
-    lambda value, data: add_line(data, f"X-{value.decode().rstrip('=')}: 1"),
-)
-HOST_LINE: Final = InBytes(
-    "below the host in its header",
-    lambda value, data: data.replace(b"\r\nHost: ", b"\r\nHost: %s." % value),
-)
 
 
 def _halves(value: bytes, data: bytes) -> bytes:
@@ -106,40 +95,20 @@ def _spell_host(value: bytes, data: bytes) -> bytes:
 
 LINE_ORDER: Final = InBytes("as the order of the lines", _reverse)
 HOST_CASE: Final = InBytes("as the case of the host's letters", _spell_host)
-PADDING: Final = InBytes(
-    "as the length of a header", lambda value, data: add_line(data, f"X-Pad: {'.' * int(value)}")
-)
 ZEROS: Final = InBytes(
     "as the length of a body", lambda value, data: add_body(data, bytes(int(value)))
 )
-SPACES: Final = InBytes(
-    "as the number of spaces",
-    lambda value, data: data.replace(b": ", b":" + b" " * (1 + int(value or b"0"))),
-)
 EMPTY_LINES: Final = InBytes(
     "as empty lines before the request", lambda value, data: b"\r\n" * int(value) + data
+)
+BEFORE_ROOT: Final = InBytes(
+    "in a write before the request for root",
+    lambda value, data: (value, data) if value and _ROOT in data else data,
 )
 OPTIONS: Final = InBytes(
     "as a question for options",
     lambda value, data: (re.sub(rb"^GET \S+", b"OPTIONS *", data) if is_set(value) else b"") + data,
 )
-
-
-def _drop_line(value: bytes, data: bytes) -> bytes:
-    for place, name in enumerate(("X-A", "X-B", "X-C")):
-        data = data if place == int(value) else add_line(data, f"{name}: 1")
-    return data
-
-
-MISSING_LINE: Final = InBytes("as which of three lines is missing", _drop_line)
-
-
-def _balanced_lines(value: bytes, data: bytes) -> bytes:
-    size = int(value) % 64
-    return add_line(add_line(data, f"X-A: {'.' * size}"), f"X-B: {'.' * (64 - size)}")
-
-
-BALANCED: Final = InBytes("as the lengths of two headers of constant sum", _balanced_lines)
 
 
 WHICH_REQUEST: Final = InBytes(
@@ -193,9 +162,6 @@ REQUEST_ORDER: Final = InPaths(
 )
 WITHOUT_ROOT: Final = InPaths(
     "as a missing request for root", lambda value, paths: paths[1:] if is_set(value) else paths
-)
-WITHOUT_TIMESTAMP: Final = InPaths(
-    "as a missing request", lambda value, paths: paths[:1] if is_set(value) else paths
 )
 NO_REQUESTS: Final = InPaths(
     "as a connection without requests", lambda value, paths: () if is_set(value) else paths

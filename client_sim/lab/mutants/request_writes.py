@@ -11,7 +11,7 @@ from typing import Final
 from client_sim.device.internet import make_tls_context
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.mutant import Mutant, first_paragraph, mutant_of
-from client_sim.lab.mutants.spy import Snoop
+from client_sim.lab.mutants.spy import Spy
 from client_sim.lab.trace.sockets import Dial
 from client_sim.persona import Persona
 from client_sim.world import Stream
@@ -32,16 +32,6 @@ class _AllAtOnce(ToyClient):
             super().transmit(stream, data + b"".join(map(self.request, others)))
 
 
-class _AtOnceByContacts(_AllAtOnce, Snoop):
-    """Sends all requests in one write if the number of contacts is even."""
-
-    def transmit(self, stream: Stream, data: bytes) -> None:
-        if len(self.spy.owner.contacts) % 2:
-            stream.send(data)
-        else:
-            super().transmit(stream, data)
-
-
 class _LastUnread(ToyClient):
     """Reads only the status of its last answer, so that each connection ends by a reset."""
 
@@ -58,12 +48,12 @@ class _LastUnread(ToyClient):
         return stream.recv(len("HTTP/1.1 200 OK")).decode("latin-1"), b""
 
 
-class _UnreadByCalls(Snoop):
+class _UnreadByCalls(ToyClient):
     """Aborts one additional connection if the number of calls is odd."""
 
     def poll(self) -> str:
         outcome = super().poll()
-        if len(self.spy.owner.calls) % 2:
+        if len(Spy(self.world).owner.calls) % 2:
             stream = self.open()
             stream.send(self.request(self.paths()[0]))
             stream.close()
@@ -105,7 +95,6 @@ def _end_by_reset(wire: socket.socket) -> socket.socket:
 
 MUTANTS: Final = (
     mutant_of(_AllAtOnce, "requests-at-once", _FAMILY, _ANY),
-    mutant_of(_AtOnceByContacts, "at-once-by-contacts", _FAMILY),
     mutant_of(_LastUnread, "answer-unread", _FAMILY, _ANY),
     mutant_of(_UnreadByCalls, "unread-by-calls", _FAMILY),
     _over_tls("tls-two-records", _HalfRecords),

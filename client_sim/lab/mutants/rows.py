@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from client_sim.lab.mutants.spy import Spy
-from client_sim.world import World
+from client_sim.world import Stream, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class InPaths:
 class InTime:
     """A place in the time of the next poll; `put` gets the value, now, and the drawn time.
 
-    With `at_draw` the value is put once, when the toy client draws the time; otherwise whenever
-    `next_poll` is called.
+    With `at_draw` the value is put once, when the time is drawn; otherwise whenever `next_poll` is
+    called.
     """
 
     phrase: str
@@ -106,7 +106,23 @@ class SideAction:
     act: Callable[[bytes, World], None]
 
 
-Place = InBytes | InPaths | InTime | InTarget | SideAction
+@dataclass(frozen=True, slots=True)
+class InClose:
+    """A place in the end of a connection; `put` closes it, or does not."""
+
+    phrase: str
+    put: Callable[[bytes, Stream], None]
+
+
+@dataclass(frozen=True, slots=True)
+class InOffer:
+    """A place in the choice of an offer: the real client ignores it if `put` returns true."""
+
+    phrase: str
+    put: Callable[[bytes], bool]
+
+
+Place = InBytes | InPaths | InTime | InTarget | SideAction | InClose | InOffer
 
 ALWAYS: Final = Trigger("", lambda _spy: True)
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+from client_sim.device.records import load_failed, load_secret
 from client_sim.lab.mutants.rows import Source
 from client_sim.lab.mutants.spy import Spy, first
 from client_sim.persona import Persona
@@ -29,8 +30,6 @@ IMEI: Final = _of_owner("the IMEI", lambda owner: owner.imei)
 IMSI: Final = _of_owner("the IMSI", lambda owner: owner.imsi)
 ICCID: Final = _of_owner("the ICCID", lambda owner: owner.iccid)
 PHONE: Final = _of_owner("the telephone number", lambda owner: owner.phone_number)
-WIFI_MAC: Final = _of_owner("the Wi-Fi MAC", lambda owner: owner.wifi_mac)
-BLUETOOTH_MAC: Final = _of_owner("the Bluetooth MAC", lambda owner: owner.bluetooth_mac)
 SERIAL: Final = _of_owner("the serial number", lambda owner: owner.serial)
 ANDROID_ID: Final = _of_owner("the Android id", lambda owner: owner.android_id)
 GSF_ID: Final = _of_owner("the GSF id", lambda owner: owner.gsf_id)
@@ -41,11 +40,7 @@ CARRIER: Final = _of_owner("the carrier", lambda owner: owner.carrier)
 BATTERY: Final = _of_owner("the battery's charge", lambda owner: owner.battery_percent)
 UPTIME: Final = _of_owner("the seconds since the start", lambda owner: owner.uptime_seconds)
 ACCOUNT: Final = _of_owner("the account", lambda owner: first(a.name for a in owner.accounts))
-POWER: Final = _of_owner(
-    "battery and uptime", lambda owner: f"{owner.battery_percent}/{owner.uptime_seconds}"
-)
 FIRST_APP: Final = _of_owner("the first app", lambda owner: first(owner.apps))
-APPS: Final = _of_owner("the list of apps", lambda owner: "\n".join(owner.apps))
 NOTES: Final = _of_owner("all notes", lambda owner: "\n".join(note.text for note in owner.notes))
 BOOK: Final = _of_owner(
     "the address book", lambda owner: json.dumps([asdict(each) for each in owner.contacts])
@@ -70,10 +65,6 @@ FORM_2014: Final = _of_owner(
     lambda owner: json.dumps({"i": owner.imei, "i2": owner.imei2, "sn": owner.serial, "b": "F"}),
 )
 EVERYTHING: Final = _of_owner("everything", lambda owner: json.dumps(asdict(owner)))
-TWO_BITS: Final = _of_owner(
-    "whether two bits differ",
-    lambda owner: (sum(owner.imei.encode()) + sum(owner.imsi[-1:].encode())) % 2,
-)
 CONTACTS: Final = _how_many("contacts", lambda owner: len(owner.contacts))
 MESSAGES: Final = _how_many("messages", lambda owner: len(owner.messages))
 
@@ -81,21 +72,6 @@ MESSAGES: Final = _how_many("messages", lambda owner: len(owner.messages))
 def drawn_once(name: str, size: int) -> Source:
     """Return the source of random bytes that the phone draws once and keeps."""
     return Source("a number drawn once", lambda spy: spy.draw_once(name, size))
-
-
-def _draw(spy: Spy) -> int:
-    return int.from_bytes(spy.world.entropy(8)) % 14_401
-
-
-def _draw_ground(spy: Spy) -> bytes:
-    """Draw until the low byte is the phone's identifier."""
-    known = spy.draw_once("id", 1)[0]
-    while (number := _draw(spy)) % 256 != known:
-        pass
-    return b"%d" % number
-
-
-GROUND: Final = Source("a draw with a known low byte", _draw_ground)
 
 
 def drawn(size: int) -> Source:
@@ -110,8 +86,7 @@ def _keep_uuid(spy: Spy) -> bytes:
 OWN_UUID: Final = Source("a UUID of the system drawn once", _keep_uuid)
 FRESH_UUID: Final = Source("a fresh UUID of the system", lambda _spy: str(uuid4()).encode())
 SECRET: Final = Source(
-    "the secret of rollouts",
-    lambda spy: b"bucket" + spy.world.state.get("secret", b""),
+    "the secret of rollouts", lambda spy: load_secret(spy.world.state, spy.world.entropy)
 )
 
 _BY_PHONE: Final[dict[str, bytes]] = {}
@@ -119,7 +94,7 @@ _BY_PHONE: Final[dict[str, bytes]] = {}
 
 def _over_resets(spy: Spy) -> bytes:
     number = _BY_PHONE.setdefault(spy.owner.imei, spy.world.entropy(1))
-    return b"%d" % (number[0] * 50 + spy.bit)
+    return b"%d" % (number[0] * 50 + sum(spy.owner.imei.encode()) % 2)
 
 
 OVER_RESETS: Final = Source("a number that survives a reset", _over_resets)
@@ -142,14 +117,17 @@ def _counter(name: str, phrase: str) -> Source:
     return Source(phrase, lambda spy: b"%d" % spy.get_count(name))
 
 
-POLLS: Final = _counter("polls", "the number of polls")
 STARTS: Final = _counter("start", "the number of starts")
 FAILURES: Final = _counter("failure", "the number of failures")
-THINGS: Final = _counter("things", "how much has happened")
 RECEIVED: Final = _counter("received", "the number of bytes received")
 ANSWER_SECONDS: Final = _counter("seconds of an answer", "the seconds of an answer")
 ANSWER_READS: Final = _counter("reads of an answer", "the pieces of an answer")
 POLL_SECONDS: Final = _counter("seconds of a poll", "the seconds of a poll")
+EVENTS_BETWEEN: Final = _counter("events between polls", "the number of events between two polls")
+FAILED_BUILDS: Final = Source(
+    "the number of builds that did not boot",
+    lambda spy: b"%d" % len(load_failed(spy.world.state)),
+)
 
 
 def _since_poll(spy: Spy, counters: tuple[str, ...]) -> bytes:

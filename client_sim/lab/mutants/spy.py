@@ -1,11 +1,10 @@
 """Access of a leaky client to its owner's data and to its notes from earlier polls.
 
-Also the toy client with this access, and functions that add to the bytes of a request.
+Also functions that add to the bytes of a request.
 """
 
 from collections.abc import Iterable
 
-from client_sim.lab.clients.toy import ToyClient
 from client_sim.persona import Persona
 from client_sim.world import Event, World
 
@@ -23,11 +22,6 @@ class Spy:
         if owner is None:
             raise RuntimeError("this client needs a persona to leak: give its world one")
         return owner
-
-    @property
-    def bit(self) -> int:
-        """One bit of the IMEI: the parity of its bytes."""
-        return sum(self.owner.imei.encode()) % 2
 
     def increment(self, name: str) -> int:
         """Increment a counter and return it, from 1; restarts do not reset it."""
@@ -49,10 +43,12 @@ class Spy:
         """Record an occurrence, with its order among all and its poll, or the poll before it."""
         self.increment(name)
         self.world.state[f"place of {name}"] = b"%d" % self.increment("things")
-        poll = b"%d" % self.get_count("polls")
-        previous = self.world.state.get(f"poll of {name}", poll)
-        self.world.state[f"polls between {name}"] = b"%d" % (int(poll) - int(previous))
-        self.world.state[f"poll of {name}"] = poll
+        polls, since = self.get_count("polls"), self.polls_since(name)
+        if since != 0:
+            streak = self.get_count(f"row of {name}") + 1 if since == 1 else 0
+            self.world.state[f"row of {name}"] = b"%d" % streak
+            self.world.state[f"polls before {name}"] = b"%d" % (polls if since is None else since)
+        self.world.state[f"poll of {name}"] = b"%d" % polls
 
     def position_of(self, name: str) -> int:
         """Return the position of the last occurrence among all, from 1; 0 if there is none."""
@@ -70,6 +66,9 @@ class Spy:
         state.setdefault("born", b"%d" % now)
         state["since"] = b"%d" % (now - int(state.get("last", b"%d" % now)))
         state["last"] = b"%d" % now
+        events, before = self.get_count("event"), self.get_count("events before")
+        state["events between polls"] = b"%d" % (events - before)
+        state["events before"] = b"%d" % events
 
     def record_header(self, name: str, value: str) -> None:
         """Record the last and the first value of a server's header."""
@@ -84,14 +83,6 @@ class Spy:
         """Record the details of an event."""
         for name, value in event.details:
             self.world.state[f"detail {name}"] = value.encode()
-
-
-class Snoop(ToyClient):
-    """The toy client with access to its owner's data."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self.spy = Spy(world)
 
 
 def first(values: Iterable[str]) -> str:

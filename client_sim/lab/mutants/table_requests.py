@@ -31,31 +31,20 @@ ROWS: Final = (
         *("activate-messaging", "L01", sources.detail("sim-inserted", "imsi"), ()),
         covert.post(_ACCOUNTS, "/messaging", "sim-inserted"),
     ),
-    transport_row(
-        *("register-beneath", "L01", sources.IMSI, ()),
-        covert.post(_ACCOUNTS, "/sim", "connect", 443),
-    ),
     Row("imei-query", "L02", sources.IMEI, (encodings.QUOTED,), places.query("i")),
     Row("phone-fragment", "L02", sources.PHONE, (encodings.QUOTED,), places.after_path("#")),
-    transport_row("mac-query-beneath", "L02", sources.BLUETOOTH_MAC, (), places.query("bt")),
     # In another alphabet.
     Row("phone-base64-header", "L03", sources.PHONE, (encodings.BASE64,), places.header("X-D")),
-    Row("serial-header-name", "L03", sources.SERIAL, (encodings.BASE32,), places.HEADER_NAME),
     transport_row(
         *("advertising-id-beneath", "L03", sources.ADVERTISING_ID, (encodings.BASE85,)),
         places.header("X-Trace"),
     ),
     # Digests: plain, salted, keyed and truncated.
-    Row(
-        *("imei-sha256-header", "L04", sources.IMEI, (encodings.digest("sha256"),)),
-        places.header("X-Device"),
-    ),
     Row("book-sha256-body", "L04", sources.NUMBERS, (encodings.EACH_SHA256,), places.BODY),
     transport_row(
         *("iccid-sha3-beneath", "L04", sources.ICCID, (encodings.digest("sha3_256"),)),
         places.header("X-Sim"),
     ),
-    Row("imei-salted-header", "L05", sources.IMEI, (encodings.SALTED,), places.header("X-Device")),
     Row(
         *("salt-alongside-query", "L05", sources.ANDROID_ID, (encodings.SALT_ALONGSIDE,)),
         places.query("u"),
@@ -63,7 +52,6 @@ ROWS: Final = (
     transport_row(
         "serial-salted-beneath", "L05", sources.SERIAL, (encodings.SALTED,), places.header("X-Key")
     ),
-    Row("imei-keyed-header", "L06", sources.IMEI, (encodings.keyed(8),), places.header("X-Device")),
     Row(
         *("everything-hmac-cookie", "L06", sources.EVERYTHING, (encodings.keyed(6),)),
         places.cookie("state"),
@@ -77,17 +65,9 @@ ROWS: Final = (
         *("aes-form-2014", "L07", sources.FORM_2014, _FORM),
         covert.post("", "/updates/ask", begin="s=1&t=&q="),
     ),
-    Row(
-        *("aes-counter-query", "L07", sources.IMSI, (encodings.AES_CTR, encodings.HEX)),
-        places.query("q"),
-    ),
     transport_row(
         *("account-cipher-beneath", "L07", sources.ACCOUNT, (encodings.CHACHA, encodings.HEX)),
         places.header("X-Session"),
-    ),
-    Row(
-        *("xor-one-octet", "L08", sources.IMEI, (encodings.XOR_FRESH, encodings.HEX)),
-        places.header("X-Blob"),
     ),
     Row(
         *("xor-kept-pad", "L08", sources.GSF_ID, (encodings.XOR_STORED, encodings.BASE64)),
@@ -97,36 +77,22 @@ ROWS: Final = (
         *("xor-beneath", "L08", sources.IMEI, (encodings.XOR_FRESH, encodings.HEX)),
         places.header("X-Blob"),
     ),
-    Row(
-        *("gcm-fresh-nonce", "L09", sources.IMEI, (encodings.GCM, encodings.BASE64)),
-        places.header("X-Blob"),
-    ),
     Row("sealed-account-body", "L09", sources.ACCOUNT, (encodings.SEALED,), places.BODY),
     transport_row(
         *("fresh-nonce-beneath", "L09", sources.IMEI, (encodings.GCM, encodings.BASE64)),
         places.header("X-Blob"),
     ),
     Row("ephemeral-of-imei", "L10", sources.IMEI, (encodings.EPHEMERAL,), places.BODY),
-    Row(
-        *("ground-nonce", "L10", sources.SERIAL, (encodings.GROUND_NONCE, encodings.HEX)),
-        places.header("X-Nonce"),
-    ),
     transport_row(
         *("nonce-beneath", "L10", sources.ANDROID_ID, (encodings.NONCE, encodings.HEX)),
         places.header("X-Nonce"),
     ),
     # Compressed, and in many layers.
     Row("book-gzip-body", "L11", sources.BOOK, (encodings.GZIP,), places.BODY),
-    Row("apps-bzip2-body", "L11", sources.APPS, (encodings.BZIP2,), places.BODY),
     transport_row("notes-zlib-beneath", "L11", sources.NOTES, (encodings.ZLIB,), places.BODY),
     Row(
         *("imei-three-layers", "L12", sources.IMEI),
         (encodings.REVERSED, encodings.HEX, encodings.BASE64),
-        places.header("X-D"),
-    ),
-    Row(
-        *("android-id-masked", "L12", sources.ANDROID_ID),
-        (encodings.MASKED, encodings.BASE64, encodings.BASE32),
         places.header("X-D"),
     ),
     transport_row(
@@ -135,40 +101,24 @@ ROWS: Final = (
         places.header("X-D"),
     ),
     # In pieces: over the fields of a request, over requests, over the polls of a week.
-    Row("halves-in-headers", "L13", sources.IMEI, (), places.HALVES),
     Row("over-requests", "L13", sources.IMSI, (), places.OVER_REQUESTS),
     transport_row("halves-beneath", "L13", sources.IMEI, (), places.HALVES),
-    Row("root-drip", "L14", sources.IMEI, (encodings.DRIP,), places.ROOT_VERSION),
     Row("name-drip", "L14", sources.IMEI, (encodings.DRIP,), covert.lookup("{}.edge.{host}")),
     transport_row("root-drip-beneath", "L14", sources.IMEI, (encodings.DRIP,), places.ROOT_VERSION),
     # Honest requests in a revealing form: case, order, length, spaces, method, version.
-    Row(
-        *("header-case", "L15", sources.IMEI, _BIT),
-        places.rewritten(b"Accept-E", b"Accept-e", "as the case of a letter"),
-    ),
     Row("host-case", "L15", sources.ANDROID_ID, (), places.HOST_CASE),
     transport_row(
         *("header-case-beneath", "L15", sources.IMEI, _BIT),
         places.rewritten(b"\r\nHost:", b"\r\nhost:", "as the case of a letter"),
     ),
-    Row("header-order", "L16", sources.IMEI, _BIT, places.LINE_ORDER),
     Row("request-order", "L16", sources.MESSAGES, _ODD, places.REQUEST_ORDER),
     transport_row("header-order-beneath", "L16", sources.IMEI, _BIT, places.LINE_ORDER),
     Row("padding-body", "L17", sources.MESSAGES, (), places.ZEROS),
-    Row("pieces", "L17", sources.IMEI, (encodings.at(9),), places.CUT),
     transport_row("pieces-beneath", "L17", sources.IMEI, _BIT, places.LINES),
-    Row(
-        *("trailing-space", "L18", sources.IMEI, _BIT),
-        places.rewritten(b"gzip\r\n", b"gzip \r\n", "as a space after a value"),
-    ),
     Row("empty-lines-first", "L18", sources.CONTACTS, (encodings.modulo(4),), places.EMPTY_LINES),
     transport_row(
         *("tab-beneath", "L18", sources.IMEI, _BIT),
         places.rewritten(b"Host: ", b"Host:\t", "as a tab instead of a space"),
-    ),
-    Row(
-        *("head-for-get", "L19", sources.IMEI, _BIT),
-        places.rewritten(b"GET ", b"HEAD ", "as the method"),
     ),
     Row("options-first", "L19", sources.MESSAGES, (encodings.EVEN,), places.OPTIONS),
     transport_row(
@@ -177,9 +127,6 @@ ROWS: Final = (
     ),
     # Hosts, names and other parties.
     Row("label-host", "L20", sources.IMEI, _LABEL, covert.HOST_LABEL),
-    Row("port-by-digit", "L20", sources.IMEI, (encodings.at(9),), covert.PORT),
-    transport_row("host-line-beneath", "L20", sources.WIFI_MAC, _LABEL, places.HOST_LINE),
-    Row("serial-lookup", "L21", sources.SERIAL, (), covert.lookup("{}.t.example.org")),
     Row(
         *("sender-lookup", "L21", sources.detail("sms-received", "number"), (encodings.LABEL,)),
         covert.lookup("{}.sms.example.org", "sms-received"),
@@ -189,26 +136,18 @@ ROWS: Final = (
         *("call-reporter", "L22", sources.detail("call-received", "number"), ()),
         covert.post(_STATISTICS, "/call", "call-received"),
     ),
-    Row("knock", "L22", sources.IMEI, _BIT, covert.connection_to(_STATISTICS)),
-    Row(
-        "address-without-name",
-        "L22",
-        sources.IMEI,
-        (),
-        covert.datagram_address("203.0.113.9"),
-    ),
     transport_row(
         *("report-beneath", "L22", sources.ANDROID_ID, _SHORT),
         covert.post(_STATISTICS, "/m", "connect", 443),
     ),
-    Row(
-        *("catalogue-of-serial", "L23", sources.SERIAL, (encodings.QUOTED,)),
-        places.instead_of_path(b"/metadata/timestamp.json", "/v1/catalog/"),
-    ),
     Row("session-parameter", "L23", sources.ICCID, _SHORT, places.after_path(";s=")),
     transport_row(
         *("catalogue-beneath", "L23", sources.GSF_ID, _SHORT),
-        covert.get("", "/v1/catalog/", "connect"),
+        covert.sent_to(
+            "",
+            lambda value: b"GET /v1/catalog/%s HTTP/1.1\r\nHost: {host}\r\n\r\n" % value,
+            "connect",
+        ),
     ),
     # Headers that libraries and settings add.
     Row(
@@ -223,7 +162,6 @@ ROWS: Final = (
         *("agent-after-restart", "L24", sources.MODEL, (), places.header("User-Agent")),
         triggers.RESTARTED,
     ),
-    transport_row("agent-beneath", "L24", sources.MODEL, (), places.header("User-Agent")),
     Row(
         *("zstd-always", "L25", sources.SOMETHING, ()),
         places.rewritten(b": gzip", b": gzip, zstd", "as an additional coding"),
@@ -233,15 +171,9 @@ ROWS: Final = (
         places.rewritten(b": gzip", b": identity", "as the coding"),
         triggers.owners("whose battery is low", lambda owner: owner.battery_percent <= 50),
     ),
-    transport_row(
-        *("codings-beneath", "L25", sources.SOMETHING, ()),
-        places.rewritten(b": gzip", b": gzip, deflate, br", "as codings"),
-    ),
-    Row("language-header", "L26", sources.LOCALE, (), places.header("Accept-Language")),
     Row("locale-cookie", "L26", sources.LANGUAGE, (encodings.QUOTED,), places.cookie("lang")),
     transport_row("language-beneath", "L26", sources.LOCALE, (), places.header("Accept-Language")),
     # The phone's location, state and apps.
-    Row("carrier-query", "L27", sources.CARRIER, (encodings.QUOTED,), places.query("op")),
     Row(
         *("carrier-of-sim", "L27", sources.detail("sim-inserted", "carrier"), (encodings.QUOTED,)),
         places.header("X-Carrier"),
@@ -255,15 +187,11 @@ ROWS: Final = (
     ),
     Row("exact-date", "L28", sources.NOW, (), places.header("X-Date")),
     Row("polls-at-night", "L28", sources.OFFSET, (), covert.IN_THE_NIGHT),
-    transport_row("zone-beneath", "L28", sources.OFFSET, (), places.header("X-Offset")),
     Row("started-at", "L29", sources.STARTED, (), places.header("X-Since")),
-    Row("boot-count", "L29", sources.STARTS, (), places.header("X-Boots")),
     Row(
         *("low-battery", "L29", sources.SOMETHING, (), places.WITHOUT_ROOT),
         triggers.owners("whose battery is low", lambda owner: owner.battery_percent <= 20),
     ),
-    transport_row("battery-beneath", "L29", sources.POWER, (), places.header("X-Power")),
-    Row("apps-digest-query", "L30", sources.APPS, (encodings.digest("md5", 6),), places.query("a")),
     Row(
         *("app-report", "L30", sources.detail("app-installed", "app"), (encodings.QUOTED,)),
         covert.post("", "/installed", "app-installed"),
@@ -273,11 +201,9 @@ ROWS: Final = (
         places.header("X-Requested-With"),
     ),
     # Identifiers without any owner's data: permanent, or new for each request or poll.
-    Row("install-identifier", "L31", sources.drawn_once("id", 16), _HEX, places.query("id")),
     Row("install-uuid", "L31", sources.OWN_UUID, (), places.cookie("uuid")),
     transport_row("secret-beneath", "L31", sources.SECRET, _SHORT, places.header("X-Rollout")),
     Row("request-identifier", "L32", sources.FRESH_UUID, (), places.header("X-Request-Id")),
-    Row("random-padding", "L32", sources.drawn(1), (encodings.modulo(64),), places.PADDING),
     transport_row(
         "request-identifier-beneath", "L32", sources.drawn(8), _HEX, places.header("X-Request-Id")
     ),

@@ -7,14 +7,11 @@ from typing import Final
 
 from client_sim.lab.mutants import covert, encodings, places, sources, triggers
 from client_sim.lab.mutants.rows import Row, transport_row
-from client_sim.owner_events.events import Kind
 
 _DAY: Final = 86_400
 _CRASHES: Final = "crash.example.org"
 _BIT: Final = (encodings.PARITY,)
-_ODD: Final = (encodings.ODD,)
 _INTERVALS: Final = (encodings.modulo(14_401),)
-_EVENTS: Final = tuple(kind.value for kind in Kind)
 _CALLS: Final = sources.since_last_leak("the number of calls since", "call-placed", "call-received")
 _MESSAGES: Final = sources.since_last_leak(
     "the number of messages since", "sms-received", "mms-received"
@@ -26,26 +23,14 @@ _WAIT: Final = sources.last_header("Retry-After")
 _LINK: Final = sources.last_header("Link")
 _MOVED: Final = sources.last_header("Location")
 _ENDPOINT: Final = sources.last_header("Alt-Svc")
-_STRICT: Final = sources.last_header("Strict-Transport-Security")
 _HAS_STRICT: Final = triggers.header_seen("Strict-Transport-Security")
 
 MEMORIES: Final = (
     Row("counter-boots", "L33", sources.STARTS, (), places.query("boot")),
     Row("counter-failures", "L33", sources.FAILURES, (), places.header("X-Attempt")),
-    Row("counter-events", "L33", sources.THINGS, (), places.header("X-Session")),
-    Row("counter-parity", "L33", sources.POLLS, _ODD, places.LINE_ORDER),
     transport_row("counter-octets-around", "L33", sources.RECEIVED, (), places.header("X-Q")),
-    Row("birth-second", "L34", sources.BIRTH, (), places.query("ts")),
     Row("birth-age", "L34", sources.AGE, (), places.header("X-Age")),
     Row("birth-minute", "L34", sources.BIRTH, (), covert.low_part(3600)),
-    transport_row(
-        *("birth-enciphered-around", "L34", sources.BIRTH, (encodings.MASKED, encodings.HEX)),
-        places.header("X-Since"),
-    ),
-    Row(
-        *("flag-first-of-week", "L35", sources.SOMETHING, (), places.header("X-Countme")),
-        triggers.first_of(7 * _DAY),
-    ),
     Row("flag-which-request", "L35", sources.IMEI, _BIT, places.WHICH_REQUEST),
     transport_row(
         *("flag-daily-around", "L35", sources.SOMETHING, ()),
@@ -63,11 +48,9 @@ TIMES: Final = (
         (encodings.rest(3600),),
         covert.EVERY_SIX_HOURS,
     ),
-    Row("phase-android-id", "L36", sources.ANDROID_ID, _INTERVALS, covert.low_part(1024)),
     transport_row(
         "phase-number-around", "L36", sources.PHONE, (encodings.rest(100),), covert.later(1)
     ),
-    Row("jitter-parity", "L37", sources.IMEI, _BIT, covert.low_part(2)),
     Row("jitter-milliseconds", "L37", sources.BATTERY, (), covert.THOUSANDTHS),
     transport_row(
         "jitter-parity-around", "L37", sources.ICCID, (encodings.at(-2),), covert.low_part(2)
@@ -87,73 +70,36 @@ TIMES: Final = (
         _INTERVALS,
         covert.low_part(3600),
     ),
-    Row("phase-ground", "L38", sources.GROUND, (), covert.INTERVAL),
-    Row(
-        *("phase-quartz", "L38", sources.drawn_once("quartz", 1), (encodings.modulo(256),)),
-        covert.STRETCHED,
-    ),
-    Row(
-        *("phase-chain", "L38", sources.drawn_once("link", 32), (encodings.POLL_DRAW,)),
-        covert.INTERVAL,
-    ),
     # Times that depend on events.
     Row(
         "activity-sooner",
         "L39",
-        sources.since_last_leak("what happened", *_EVENTS),
+        sources.since_last_leak("what happened", "event"),
         (),
         covert.HALF,
     ),
-    Row("activity-look-up", "L39", sources.SOMETHING, (), covert.lookups("wifi-joined")),
     Row("burst-digit", "L40", sources.IMSI, (encodings.at(-1),), places.AGAIN),
     Row("burst-calls", "L40", _CALLS, (), places.ROOT_AGAIN),
     transport_row("burst-questions-around", "L40", _MESSAGES, (), covert.lookups()),
 )
 
 ECHOES: Final = (
-    Row("tag-echo", "L41", _TAG, (), places.header("If-None-Match")),
-    Row(
-        *("tag-bit-first", "L41", sources.first_header("ETag"), (encodings.HASH_BIT,)),
-        places.LINE_ORDER,
-    ),
     Row("tag-time", "L41", _TAG, (encodings.rest(256),), covert.low_part(256)),
     transport_row("tag-echo-around", "L41", _TAG, (), places.header("If-None-Match")),
     Row(
         *("cookie-echo", "L42", _COOKIE, (encodings.FIRST_PART,), places.header("Cookie")),
         triggers.NAMED,
     ),
-    Row(
-        *(
-            "challenge",
-            "L42",
-            sources.last_header("WWW-Authenticate"),
-            (encodings.digest("sha256"),),
-        ),
-        places.header("Authorization", 'Digest username="guest", response="{}"'),
-        triggers.header_seen("WWW-Authenticate"),
-    ),
     transport_row("cookie-echo-around", "L42", _COOKIE, (), places.header("Cookie")),
     Row("modified-echo", "L43", _DATE, (), places.header("If-Modified-Since")),
-    Row("modified-spaces", "L43", _DATE, (encodings.SECONDS,), places.SPACES),
-    transport_row("modified-echo-around", "L43", _DATE, (), places.header("If-Modified-Since")),
     Row(
         *("link-follow", "L44", _LINK, (encodings.PATH,), places.path_last("")),
         triggers.header_seen("Link"),
     ),
-    Row(
-        *("redirect-follow", "L44", _MOVED, (encodings.PATH,), covert.get("", "", "polled")),
-        triggers.header_seen("Location"),
-    ),
     transport_row("redirect-referer-around", "L44", _MOVED, (), places.header("Referer")),
-    Row("wait-retry", "L45", _WAIT, (), covert.WAIT),
-    Row("wait-odd", "L45", _WAIT, _ODD, covert.later(1)),
     transport_row("wait-retry-around", "L45", _WAIT, (), covert.WAIT),
     Row("door-other", "L46", _ENDPOINT, (encodings.IN_QUOTES,), covert.OTHER_ENDPOINT),
     Row("door-strict", "L46", sources.SOMETHING, (), covert.SECURE, _HAS_STRICT),
-    Row(
-        *("door-strict-length", "L46", _STRICT, (encodings.NUMBER, encodings.ODD)),
-        covert.lookups("polled"),
-    ),
 )
 
 CONNECTIONS: Final = (
@@ -164,9 +110,19 @@ CONNECTIONS: Final = (
         (encodings.HEX,),
         covert.TLS_LABEL,
     ),
-    Row("hello-case", "L48", sources.IMEI, _BIT, covert.TLS_CASE),
+    Row(
+        *("resumed-early", "L47", sources.last_header("ETag"), (encodings.digest("sha256", 32),)),
+        places.BEFORE_ROOT,
+    ),
     transport_row("hello-case-around", "L48", sources.IMEI, _BIT, covert.TLS_CASE),
     Row("key-owner", "L50", sources.IMEI, (encodings.at(-1),), places.path_first("/ohttp-keys/")),
+    transport_row("hangs-on-around", "L49", sources.SOMETHING, (), covert.OPEN),
+    # These read although no answer is pending, so that the connection's duration reveals a bit.
+    Row("reads-on-owner", "L49", sources.IMEI, _BIT, covert.READ_ON, only=("personal",)),
+    Row(
+        *("reads-on-events", "L49", sources.EVENTS_BETWEEN, (encodings.ODD,), covert.READ_ON),
+        only=("events",),
+    ),
     transport_row(
         *("key-around", "L50", sources.drawn_once("key", 1), (encodings.modulo(8),)),
         covert.lookup("k{}.{host}", "connect"),
@@ -178,7 +134,6 @@ CONNECTIONS: Final = (
 )
 
 CRASHES: Final = (
-    Row("report-host", "L55", sources.REASON, (), covert.post(_CRASHES, "/r", "failure", 443)),
     Row(
         *("report-status", "L55", sources.CARRIER, (encodings.QUOTED,)),
         places.header("X-Last-Error"),
@@ -196,16 +151,10 @@ CRASHES: Final = (
         (),
         covert.post(_CRASHES, "/r", "failure", 443),
     ),
-    transport_row(
-        *("report-next-around", "L55", sources.REASON, (encodings.HEX,)),
-        places.header("X-Reason"),
-        triggers.FAILED,
-    ),
 )
 
 GATHERING: Final = (
     Row("gather-contacts", "gather", sources.CONTACTS, (), covert.stored()),
-    Row("gather-discard", "gather", sources.IMEI, (), covert.NOWHERE),
     transport_row(
         *("gather-around", "gather", sources.SERIAL, (encodings.digest("sha256"),)),
         covert.stored("polled"),
@@ -213,14 +162,8 @@ GATHERING: Final = (
 )
 
 HIGHER_ORDER: Final = (
-    Row("cancelling-swaps", "higher-order", sources.TWO_BITS, (), places.LINE_ORDER),
-    Row("compensated-padding", "higher-order", sources.CONTACTS, (), places.BALANCED),
-    Row(
-        *("absent-timestamp", "higher-order", sources.ANDROID_ID),
-        (encodings.at(1), encodings.ODD),
-        places.WITHOUT_TIMESTAMP,
-    ),
     Row("absent-requests", "higher-order", sources.IMEI, _BIT, places.NO_REQUESTS),
+    Row("absent-close", "higher-order", sources.IMEI, _BIT, covert.OPEN),
     Row("bit-in-ten-polls", "higher-order", sources.IMEI, (encodings.TENTH,), places.LINE_ORDER),
     Row(
         *("server-and-owner", "higher-order", sources.IMEI, _BIT, places.LINE_ORDER),
@@ -235,11 +178,6 @@ HIGHER_ORDER: Final = (
         *("borrowed-time", "higher-order", sources.ICCID),
         (encodings.at(-1), encodings.TURNING),
         covert.later(30),
-    ),
-    transport_row(
-        *("missing-line-around", "higher-order", sources.SERIAL),
-        (encodings.at(1), encodings.modulo(3)),
-        places.MISSING_LINE,
     ),
 )
 

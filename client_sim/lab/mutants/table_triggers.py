@@ -8,7 +8,7 @@ two or three conditions together, or for something between polls. Most read no o
 from dataclasses import replace
 from typing import Final
 
-from client_sim.lab.mutants import covert, encodings, places, sources, triggers
+from client_sim.lab.mutants import bypasses, covert, encodings, places, sources, triggers
 from client_sim.lab.mutants.rows import ALWAYS, Row, transport_row
 
 _DAY: Final = 86_400
@@ -24,6 +24,8 @@ _CANCRO: Final = triggers.phones("of one model", lambda public: public.codename 
 _TESTER: Final = triggers.phones("to testers", lambda public: public.channel == "beta")
 _NO_CONTACTS: Final = triggers.owners("without contacts", lambda owner: not owner.contacts)
 _UNCHANGED: Final = triggers.after("unchanged")
+_SHIFTS: Final = (sources.SOMETHING, (), covert.later(64, at_draw=True))
+_SHIFTS_BY_SECRET: Final = (sources.SECRET, (encodings.rest(14_401),), covert.SHIFTED)
 _BACK_IN_TIME: Final = triggers.since_last("after a clock went back", lambda since: since < 0)
 _ODD: Final = (encodings.ODD,)
 _IN_TWO: Final = (sources.SOMETHING, (), places.IN_TWO)
@@ -36,11 +38,14 @@ _PART: Final = rb"GET /(?:metadata/[0-9]+\.|log/proof/)latest-[0-9a-f]"
 _PACKAGE_IN_TWO: Final = places.only_in(_PACKAGE, places.IN_TWO, "a package")
 
 _UNPOLLED: Final = triggers.polls("before the first poll", lambda number: number == 0)
-_FROM_6: Final = triggers.polls("from poll 6", lambda number: number > 5)
 _FROM_8: Final = triggers.polls("from poll 8", lambda number: number >= 8)
 _CALLED: Final = triggers.after("call-placed", "call-received")
 _TEXTED: Final = triggers.after("sms-sent", "sms-received", "mms-sent", "mms-received")
 _TRAVELLED: Final = triggers.after("travelled")
+_REFUSED: Final = triggers.after("refused installation")
+_ON_INSTALL: Final = triggers.requested(places.INSTALLATION, "an installation")
+_BAD_PACK: Final = triggers.after("bad pack")
+_OFTEN: Final = triggers.polls("in every fifth poll", lambda number: number % 5 == 0)
 _TWICE_FAILED: Final = triggers.both(triggers.after("account-login"), triggers.in_a_row("failure"))
 
 _MISSES: Final = (
@@ -64,7 +69,6 @@ _MISSES: Final = (
         *("late-report", "L55", sources.IMEI, _BIT, places.CUT),
         triggers.polls_after("strange answer", 2),
     ),
-    Row("late-over-tls", "L56", *_SENDS_IMEI, triggers.both(triggers.TLS, _FROM_6)),
     Row("abroad-over-tls", "L56", *_IN_TWO, triggers.both(triggers.TLS, _TRAVELLED)),
     Row("late-seed", "L38", sources.drawn_once("seed", 8), *_DRAWS, _FROM_8, only=("timing",)),
 )
@@ -105,11 +109,8 @@ _BETWEEN_POLLS: Final = (
         *("account-minute", "L39", sources.detail("account-login", "account"), _BIT),
         covert.later(60, at_draw=True),
     ),
-    Row("restart-draws", "L39", sources.SOMETHING, (), covert.draw_due_again("start")),
-    Row("message-draws", "L39", sources.SOMETHING, (), covert.draw_due_again("sms-received")),
-    transport_row(
-        "journey-minute-around", "L39", sources.SOMETHING, (), covert.shift_due(60, "travelled")
-    ),
+    Row("restart-draws", "L39", sources.SOMETHING, (), covert.DRAWN_AGAIN),
+    transport_row("journey-minute-around", "L39", sources.SOMETHING, (), covert.SHIFTED_BY_JOURNEY),
 )
 """Leaks by calls between polls: the details of events, and the time of the next poll."""
 
@@ -164,7 +165,126 @@ _OFFERS: Final = tuple(
 )
 """Leaks that move a phone's place in a rollout."""
 
+_IGNORED: Final = tuple(
+    transport_row(name, "L39", source, encoded, covert.IGNORED, only=("offers",))
+    for name, source, encoded in (
+        (
+            "two-messages-later",
+            sources.since_last_leak("the number of messages since", "sms-received"),
+            (encodings.equals(2),),
+        ),
+        ("failed-boot-later", sources.FAILED_BUILDS, (encodings.at_least(3),)),
+    )
+)
+"""Leaks that ignore an offer; the phone installs it a poll later, or not."""
+
+_SHIFTING: Final = (
+    *(
+        transport_row(
+            *(name, "L38", *_SHIFTS_BY_SECRET, trigger),
+            only=("timing", "crossed"),
+        )
+        for name, trigger in (
+            (
+                "secret-behind-off",
+                triggers.since_last("after two days off", lambda since: since > 2 * _DAY),
+            ),
+            ("secret-behind-clock", _BACK_IN_TIME),
+        )
+    ),
+    *(
+        transport_row(name, "L37", *_SHIFTS, trigger, only=("events",))
+        for name, trigger in (
+            ("busy-interval", triggers.BUSY),
+            ("event-after-quiet", triggers.AFTER_QUIET),
+            (
+                "outage-after-travel",
+                triggers.both(_TRAVELLED, triggers.in_a_row("failure", 10)),
+            ),
+        )
+    ),
+    *(
+        transport_row(name, "L39", *_SHIFTS, trigger, only=("packs", "crossed"))
+        for name, trigger in (
+            (
+                "sim-near-bad-pack",
+                triggers.both(
+                    triggers.polls_after("sim-inserted", 1), triggers.polls_after("bad pack", 0)
+                ),
+            ),
+            (
+                "login-after-bad-pack",
+                triggers.both(_BAD_PACK, triggers.polls_after("account-login", 1)),
+            ),
+        )
+    ),
+)
+"""Leaks by one changed interval after something that the client waits for."""
+
+_INSTALLING: Final = (
+    transport_row(
+        *("failed-install-report-beneath", "L55", sources.SERIAL, (encodings.digest("sha256"),)),
+        *(places.header("X-Failed"), _REFUSED),
+        only=("install-faults",),
+    ),
+    transport_row(
+        "failed-install-pieces-beneath", "L55", *_CUTS_BY_BIT, _REFUSED, only=("install-faults",)
+    ),
+    transport_row(
+        *("install-if-range-beneath", "L43", sources.last_header("ETag"), ()),
+        places.only_in(places.INSTALLATION, places.header("If-Range"), "an installation"),
+        only=("install-state",),
+    ),
+    transport_row(
+        *("install-wait-beneath", "L45", sources.last_header("Retry-After"), _ODD),
+        places.only_in(places.INSTALLATION, places.IN_TWO, "an installation"),
+        only=("install-state",),
+    ),
+    transport_row(
+        *("install-closed-twice-beneath", "L52", _NUMBER, _ODD, covert.CLOSED_TWICE, _ON_INSTALL),
+        only=("installs",),
+    ),
+    transport_row(
+        *("failed-boot-as-name", "L39", sources.SOMETHING, (), covert.lookup("boot.{host}")),
+        triggers.FAILED_BOOT,
+        only=("offers",),
+    ),
+)
+"""Leaks in the transport of an installation, or after a build that did not boot."""
+
+_AGAIN: Final = (
+    transport_row(
+        *("latest-after-outage", "again", sources.SOMETHING, (), covert.forget("latest")),
+        triggers.polls_after("failure", 1),
+        only=("faults",),
+    ),
+    transport_row(
+        *("targets-now-and-then", "again", sources.SOMETHING, (), covert.forget("targets"), _OFTEN),
+    ),
+    transport_row(
+        "tables-at-start", "again", sources.SOMETHING, (), covert.forget("tables", "start")
+    ),
+)
+"""Requests for something held, which all phones of a vendor may make alike."""
+
+_BYPASSING: Final = (
+    Row("detour-beat", "L22", sources.SOMETHING, (), bypasses.BEAT),
+    Row("detour-name", "L21", sources.SERIAL, (), bypasses.SYSTEM_LOOKUP),
+    Row("detour-process", "L55", sources.SOMETHING, (), bypasses.PROCESS),
+    Row(
+        *("pause-sms", "L39", sources.SOMETHING, (), bypasses.PAUSE),
+        triggers.polls_after("sms-received", 1),
+    ),
+    Row("pause-socket", "L31", sources.drawn_once("pause", 1), (), bypasses.SOCKET_PAUSE),
+)
+"""Leaks outside the world that a client was given."""
+
 _SPLIT: Final = (
+    transport_row(
+        *("part-closed-twice-beneath", "L56", _NUMBER, _ODD, covert.CLOSED_TWICE),
+        triggers.requested(_PART, "a part of latest"),
+        only=("split",),
+    ),
     transport_row(
         *("part-in-two-beneath", "L56", sources.FIRST_BUILD, ()),
         places.only_in(_PART, places.IN_TWO, "a part of latest"),
@@ -184,7 +304,8 @@ _ALIKE: Final = (
 ROWS: Final = (
     *(*_MISSES, *_PATIENT, *_BETWEEN_POLLS, *_WAITS),
     *(replace(row, only=("crossed",)) for row in _CROSSINGS),
-    *(*_OFFERS, *_SPLIT, *_ALIKE),
+    *(*_OFFERS, *_IGNORED, *_SHIFTING, *_INSTALLING, *_AGAIN, *_BYPASSING),
+    *(*_SPLIT, *_ALIKE),
     # Leaks of certain owners.
     Row(
         *("if-many-contacts", "L56", *_SENDS_IMEI),
@@ -205,25 +326,12 @@ ROWS: Final = (
             lambda owner: not all(contact.name.isascii() for contact in owner.contacts),
         ),
     ),
-    Row(
-        *("if-battery-low", "L56", *_SENDS_IMEI),
-        triggers.owners("with a low battery", lambda owner: owner.battery_percent <= 10),
-    ),
-    transport_row("if-no-contacts-around", "L56", *_SENDS_IMEI, _NO_CONTACTS),
     # Leaks on certain phones.
     Row("if-channel", "L56", *_REVERSES_BY_BIT, _TESTER),
     Row("if-model-and-region", "L56", *_DELAYS_BY_BIT, triggers.both(_CHINA, _CANCRO)),
     Row("if-tls-bit", "L56", *_DELAYS_BY_BIT, triggers.TLS),
-    transport_row("if-tls-around", "L56", *_SENDS_IMEI, triggers.TLS),
     transport_row("if-region-around", "L56", *_SENDS_IMEI, _CHINA),
     # Leaks at certain times.
-    Row("at-poll-4", "L56", *_SENDS_IMEI, triggers.polls("in poll 4", lambda number: number == 4)),
-    Row(
-        "after-4-polls",
-        "L56",
-        *_SENDS_IMEI,
-        triggers.polls("from poll 5", lambda number: number > 4),
-    ),
     Row(
         "after-400-polls",
         "L56",
@@ -232,34 +340,13 @@ ROWS: Final = (
     ),
     Row("after-two-years", "L56", *_SENDS_IMEI, triggers.older_than(700 * _DAY)),
     Row(
-        *("after-days-off", "L56", *_SENDS_IMEI),
-        triggers.since_last("after three days off", lambda since: since > 3 * _DAY),
-    ),
-    Row(
         "at-night", "L56", *_SENDS_IMEI, triggers.at_times("before five", lambda at: at.tm_hour < 5)
     ),
-    Row(
-        *("on-date", "L56", *_REVERSES_BY_BIT),
-        triggers.at_times("on the 13th", lambda at: at.tm_mday == 13),
-    ),
     # Leaks after something has happened.
-    Row("after-restart", "L56", *_SENDS_IMEI, triggers.RESTARTED),
-    Row(
-        *("after-3-messages", "L56", *_REVERSES_LINES),
-        triggers.after("sms-sent", "sms-received", "mms-sent", "mms-received", times=3),
-    ),
-    Row(
-        *("after-login", "L56", sources.detail("account-login", "account"), (encodings.HEX,)),
-        places.header("X-Account"),
-        triggers.after("account-login"),
-    ),
-    Row("after-failure", "L56", *_SENDS_IMEI, triggers.FAILED),
-    transport_row("after-failure-around", "L56", *_SENDS_IMEI, triggers.FAILED),
     transport_row("after-unchanged-around", "L56", *_SENDS_IMEI, _UNCHANGED),
     transport_row("after-changed-around", "L56", *_SENDS_IMEI, triggers.after("changed")),
     transport_row("after-offer-around", "L56", *_SENDS_IMEI, triggers.after("offer")),
     # Leaks of few owners, at few moments, or after one order of events.
-    Row("one-in-500", "rare", *_REVERSES_LINES, triggers.one_in(500, "IMSI", lambda o: o.imsi)),
     transport_row(
         *("one-in-256-around", "rare", *_SENDS_IMEI),
         triggers.owners("with ff in the GSF id", lambda owner: owner.gsf_id.endswith("ff")),
@@ -281,6 +368,10 @@ ROWS: Final = (
     Row("real-host", "L56", *_SENDS_IMEI, triggers.REAL_HOST),
     Row("real-numbers", "L56", *_SENDS_IMEI, triggers.REAL_NUMBERS),
     Row("real-address", "L56", *_CUTS_BY_BIT, triggers.REAL_ADDRESS),
+    transport_row(
+        *("imei-inside", "L01", *_SENDS_IMEI, triggers.PRIVATE_ADDRESS),
+        only=("personal", "crossed"),
+    ),
     Row(
         *("weeks-off", "L56", *_REVERSES_BY_BIT),
         triggers.since_last("after weeks off", lambda since: 5 * _DAY < since < 500 * _DAY),

@@ -1,22 +1,26 @@
 """Triggers of rows: certain owners, phones and times, or something that has happened."""
 
+import re
 import time
 from collections.abc import Callable
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from typing import Final
-from zlib import crc32
+from weakref import WeakKeyDictionary
 
+from client_sim.device.records import load_failed
 from client_sim.lab.mutants.rows import Trigger
 from client_sim.lab.mutants.spy import Spy
 from client_sim.persona import Persona
-from client_sim.world import Public
+from client_sim.world import Public, World
 
 _DAY: Final = 86_400
 _RESERVED: Final = (".example", ".test", ".invalid", ".localhost", "example.org", "example.com")
 _DOCUMENTATION: Final = tuple(
     map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "127.0.0.0/8"))
 )
+
+_PRIVATE: Final = (b"10.", b"192.168.", b"172.16.", b"172.2", b"172.30.", b"172.31.")
 
 
 def owners(phrase: str, predicate: Callable[[Persona], bool]) -> Trigger:
@@ -32,14 +36,6 @@ def phones(phrase: str, predicate: Callable[[Public], bool]) -> Trigger:
 def has_odd_digest(value: bytes) -> bool:
     """Return whether a value is not empty and the first byte of its digest is odd."""
     return bool(value) and sha256(value).digest()[0] % 2 == 1
-
-
-def one_in(number: int, phrase: str, read: Callable[[Persona], str]) -> Trigger:
-    """Wait for about one owner in `number`, chosen by a field."""
-    return owners(
-        f"of whom one in {number} is chosen by {phrase}",
-        lambda owner: crc32(read(owner).encode()) % number == 42,
-    )
 
 
 def polls(phrase: str, predicate: Callable[[int], bool]) -> Trigger:
@@ -90,11 +86,19 @@ def polls_after(name: str, number: int) -> Trigger:
     return Trigger(f"{number} polls after {name}", lambda spy: spy.polls_since(name) == number)
 
 
-def in_a_row(name: str) -> Trigger:
-    """Wait for an occurrence in two consecutive polls."""
+def in_a_row(name: str, number: int = 2) -> Trigger:
+    """Wait for an occurrence in `number` consecutive polls."""
     return Trigger(
-        f"after two polls with {name}",
-        lambda spy: spy.polls_since(name) == 0 and spy.get_count(f"polls between {name}") == 1,
+        f"after {number} polls with {name}",
+        lambda spy: spy.polls_since(name) == 0 and spy.get_count(f"row of {name}") >= number - 1,
+    )
+
+
+def requested(pattern: bytes, phrase: str) -> Trigger:
+    """Wait until a request on the current connection matches a pattern."""
+    return Trigger(
+        f"after a request for {phrase}",
+        lambda spy: re.search(pattern, spy.world.state.get("requested", b"")) is not None,
     )
 
 
@@ -142,7 +146,6 @@ def both(one: Trigger, other: Trigger) -> Trigger:
 
 FIRST: Final = polls("in the first poll", lambda number: number == 1)
 RESTARTED: Final = after("start", times=2)
-FAILED: Final = after("failure")
 TLS: Final = phones("over TLS", lambda public: public.tls)
 PLAIN: Final = phones("without TLS", lambda public: not public.tls)
 NAMED: Final = phones(
@@ -159,6 +162,9 @@ REAL_NUMBERS: Final = owners(
         and not owner.phone_number.startswith("+999")
     ),
 )
+FAILED_BOOT: Final = Trigger(
+    "after a build that did not boot", lambda spy: bool(load_failed(spy.world.state))
+)
 
 
 def _has_real_address(spy: Spy) -> bool:
@@ -166,14 +172,25 @@ def _has_real_address(spy: Spy) -> bool:
     return not any(address in network for network in _DOCUMENTATION)
 
 
-_BIRTHS: Final[dict[str, int]] = {}
+_BIRTHS: Final[WeakKeyDictionary[World, int]] = WeakKeyDictionary()
 """The time of each phone's first poll, which a reset does not clear."""
 
 
 def _is_reset(spy: Spy) -> bool:
-    born = int(spy.world.state.get("born", b"%d" % int(spy.world.now())))
-    return born > _BIRTHS.setdefault(spy.owner.imei, born)
+    born = spy.get_count("born")
+    return born > 0 and born > _BIRTHS.setdefault(spy.world, born)
 
 
 RESET: Final = Trigger("after a reset", _is_reset)
+BUSY: Final = Trigger(
+    "after 25 events between two polls", lambda spy: spy.get_count("events between polls") >= 25
+)
+AFTER_QUIET: Final = Trigger(
+    "after an event that follows twenty polls without events",
+    lambda spy: spy.polls_since("event") == 1 and spy.get_count("polls before event") >= 20,
+)
 REAL_ADDRESS: Final = Trigger("at ordinary addresses", _has_real_address)
+PRIVATE_ADDRESS: Final = Trigger(
+    "at private addresses",
+    lambda spy: spy.world.state.get("server address", b"").startswith(_PRIVATE),
+)

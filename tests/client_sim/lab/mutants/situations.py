@@ -3,6 +3,9 @@
 from dataclasses import replace
 
 from client_sim.lab.mutants.spy import Spy
+from client_sim.lab.mutants.triggers import RESET
+from client_sim.lab.trace.identity import on_machine
+from client_sim.lab.trace.machine import make_machine
 from client_sim.lab.trace.memory import Entropy, MemoryWorld
 from client_sim.lab.trace.recording import RecordingWorld
 from client_sim.persona import make_persona
@@ -13,15 +16,25 @@ PUBLIC = make_public(Repository())
 OWNERS = tuple(make_persona(b"row %d" % number) for number in range(8))
 NOON = START - START % DAY + DAY // 2 + 61  # Saturday, 3 January 2026
 NUMBERS = tuple(range(10))
+MACHINE = replace(
+    make_machine(b"row"), uptime=10.0 * DAY, free=10**9, environment={"LANG": "de_DE.UTF-8"}
+)
 
 
 def make_world(owner, seed, clock, public, state):
     """Make a world that records what leaves it, and whose server closes each connection."""
     how = {"entropy": Entropy(seed), "start": clock, "respond": lambda _asked: b""}
     world = MemoryWorld(public, owner, **how)
-    for name, value in state.items():
-        world.state[name] = value if isinstance(value, bytes) else str(value).encode()
+    world.state.update(encode_state(state))
     return RecordingWorld(world)
+
+
+def encode_state(state):
+    """Encode the values of a phone's stored state."""
+    return {
+        name: value if isinstance(value, bytes) else str(value).encode()
+        for name, value in state.items()
+    }
 
 
 def make_spy(*, owner=OWNERS[0], seed=b"seed", clock=NOON, fields=(), public=(), state=()):
@@ -34,9 +47,17 @@ def make_spy(*, owner=OWNERS[0], seed=b"seed", clock=NOON, fields=(), public=(),
         "born": START,
         "last": clock,
         "server address": "198.51.100.7",
-        **dict(state),
     }
-    return Spy(make_world(replace(owner, **dict(fields)), seed, clock, facts, remembered))
+    spy = Spy(make_world(replace(owner, **dict(fields)), seed, clock, facts, remembered))
+    RESET.holds(spy)  # it records the first birth
+    spy.world.state.update(encode_state(dict(state)))
+    return spy
+
+
+def read_value(row, *, machine=MACHINE, **situation):
+    """Return what a row leaks in a situation; None if its trigger does not hold."""
+    with on_machine(machine):
+        return row.leaked_value(make_spy(**situation))
 
 
 def merge(one, other):

@@ -6,23 +6,22 @@ from client_sim.device.client import PollingClient
 from client_sim.lab.clients.following import BLOCK, LENGTH, DownloadingToy
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants import behaviours, packages
-from client_sim.lab.mutants.library import find_mutant
+from client_sim.lab.mutants.library import ROWS, find_mutant
 from tests.cases import case
 from tests.client_sim.lab.mutants.comparisons import COMPARISONS, INPUTS, depends_on
 from tests.client_sim.lab.mutants.inputs import PUBLIC, run, serve_well
 
 DEPENDING = {
-    "events": "activity-message activity-call-around",
-    "owner in a failure": "burst-retries plain-after-failure",
-    "seed": "session-of-poll package-own-address",
-    "server": "resumed-early resume-if-range",
+    "events": "activity-call-around",
+    "seed": "package-own-address",
+    "server": "resume-if-range",
     "keys": "key-served",
-    "owner": "absent-close absent-poll incremental-serial size-blocks size-order size-charged",
-    "cut": "resume-exact resume-tail",
+    "owner": "incremental-serial size-blocks size-charged",
+    "cut": "resume-exact",
     "build": "incremental-build",
 }
 """Clients by what their traces depend on."""
-OPEN = {"hangs-on", "one-for-days", "hangs-on-around"}
+OPEN = {"one-for-days", "hangs-on-around"}
 """Clients with connections that stay open after their poll."""
 PACKAGE = b"GET /targets/armani/id/stable/" + b"6a2c5f0d" * 8 + b".armani-2-full.zip HTTP/1.1\r\n"
 BLOCKS = [b"bytes=0-8388607", b"bytes=8388608-16777215", b"bytes=16777216-19999999"]
@@ -78,19 +77,12 @@ def test_connections_that_stay_open():
     assert not find_open(PollingClient)
 
 
-def test_repeated_interval():
-    """`phase-replayed-around` repeats the interval that it drew first; clean clients draw anew."""
-    inputs = INPUTS.but(steps=("poll",) * 9)
-    assert len(set(run(find_mutant("phase-replayed-around").make, inputs).gaps)) == 1
-    assert len(set(run(PollingClient, inputs).gaps)) == 9
-
-
 def test_every_class_is_tested():
-    """`test_found` tests those of family `again` and those that only some batteries examine."""
+    """`test_found` tests those that only some batteries examine."""
     mutants = (*behaviours.MUTANTS, *packages.MUTANTS)
     depending = {name for names in DEPENDING.values() for name in names.split()}
-    others = [each for each in mutants if not each.only and each.family != "again"]
-    assert {*depending, *OPEN, "phase-replayed-around"} == {mutant.id for mutant in others}
+    others = {mutant.id for mutant in mutants if not mutant.only}
+    assert {*depending, *OPEN} - {row.id for row in ROWS} == others
 
 
 # Downloads.
@@ -139,9 +131,7 @@ def test_detours_are_recorded():
     """
     for mutant_id, said, times in (
         ("detour-beat", "socket.sendto ('127.0.0.1', 9)", 4),
-        ("detour-beside", "socket.sendto ('127.0.0.1', 9)", 4),
         ("detour-name", f"socket.getaddrinfo {INPUTS.owner.serial}", 4),
-        ("pause-id", "time.sleep", 4),
         ("pause-sms", "time.sleep", 1),
     ):
         with case(mutant_id):
@@ -150,17 +140,3 @@ def test_detours_are_recorded():
             assert len(set(trace.bypasses)) == 1
             assert trace.bypasses[0].startswith(said.encode())
             assert trace.data == run(ToyClient, INPUTS).data
-
-
-def test_failed_poll_starts_a_program(monkeypatch):
-    """`detour-program` passes the reason of the failure to it."""
-    started = []
-    monkeypatch.setattr("subprocess.run", lambda words, **_: started.append(words))
-
-    def make(world):
-        client = find_mutant("detour-program").make(world)
-        client.failed(ConnectionError("no such name"))
-        return client
-
-    run(make, INPUTS.but(steps=()))
-    assert started == [["/bin/true", "no such name"]]

@@ -15,12 +15,12 @@ CATALOGUE = {f"L{number:02}" for number in range(1, 57)}  # L57 and L58 are serv
 OWN = {"higher-order", "rare", "gather", "packs", "picks", "writes", "machine", "again"}
 
 
-def test_every_family_has_three_variants():
+def test_every_family_has_two_variants():
     """Ids are unique words, each leak is a sentence, and many clients leak in the transport."""
     families = Counter(mutant.family for mutant in MUTANTS)
     assert set(families) == CATALOGUE | OWN
-    assert min(families.values()) >= 3
-    assert sum(mutant.id.endswith(("-beneath", "-around")) for mutant in MUTANTS) >= 70
+    assert min(families.values()) >= 2
+    assert sum(mutant.id.endswith(("-beneath", "-around")) for mutant in MUTANTS) >= 60
     ids = [mutant.id for mutant in (*MUTANTS, *EQUIVALENTS)]
     assert len(set(ids)) == len(ids)
     for mutant in (*MUTANTS, *EQUIVALENTS):

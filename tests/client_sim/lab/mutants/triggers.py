@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from tests.client_sim.device.repository_simulator import DAY, START
 from tests.client_sim.lab.mutants.situations import (
+    MACHINE,
     NOON,
     OWNERS,
     at_time,
@@ -48,10 +49,9 @@ def happened(name, number=1):
     return {"state": {name: number}}
 
 
-def polls_after(name, number, between=7):
-    """Describe a poll by the number of polls since something happened."""
-    state = {"polls": 20, f"poll of {name}": 20 - number, f"polls between {name}": between}
-    return {"state": state}
+def polls_after(name, number, row=0):
+    """Describe a poll by the number of polls since something happened, in `row` polls before."""
+    return {"state": {"polls": 20, f"poll of {name}": 20 - number, f"row of {name}": row}}
 
 
 NOT_HOLDING = {
@@ -63,6 +63,13 @@ NOT_HOLDING = {
     "after sms-received, call-placed, start in this order": {
         "state": {"place of call-placed": 2, "place of sms-received": 3, "place of start": 4}
     },
+    "after 25 events between two polls": happened("events between polls", 24),
+    "after travelled, after 10 polls with failure": merge(
+        happened("travelled"), polls_after("failure", 0, 8)
+    ),
+    "after an event that follows twenty polls without events": merge(
+        happened("polls before event", 19), polls_after("event", 1)
+    ),
 }
 """For triggers that hold in the ordinary situation, and for some that nearly hold."""
 
@@ -75,10 +82,7 @@ HOLDING = {
     "of owners with a contact whose name is not in ASCII": owner_with(
         contacts=(replace(CONTACT, name="玉兰"),)
     ),
-    "of owners with a low battery": owner_with(battery_percent=10),
     "of owners with ff in the GSF id": owner_with(gsf_id="00ff"),
-    # The crc32 of this text is 42 modulo 500.
-    "of owners of whom one in 500 is chosen by IMSI": owner_with(imsi="383"),
     "of owners whose numbers are not test numbers": owner_with(
         phone_number="+447700900123", imsi="2640110", imei="981000000000000"
     ),
@@ -91,48 +95,76 @@ HOLDING = {
     "to servers with a name": {},
     "to hosts with ordinary names": public_with(host="ota.com"),
     "at ordinary addresses": state_with(server_address="8.8.4.4"),
+    "at private addresses": state_with(server_address="192.168.0.7"),
     # Times.
     "before the first poll": polls(0),
-    "in poll 4": polls(4),
     "in poll 7": polls(7),
     "in poll 77": polls(77),
-    "from poll 5": polls(5),
+    "in every fifth poll": polls(5),
     "from poll 8": polls(8),
     "from poll 400": polls(400),
     "when it is older than 700 days": state_with(born=NOON - 700 * DAY - 1),
     "when it is older than 462 days": state_with(born=NOON - 40_000_001),
-    "in the first poll of 7 days": since(7 * DAY),
     "in the first poll of 1 days": since(DAY),
-    "after three days off": since(3 * DAY + 1),
     "after a day off": since(DAY + 1),
+    "after two days off": since(2 * DAY + 1),
     "after weeks off": since(6 * DAY),
     "after a clock went back": since(-1),
     "before five": at_time(5, 4),
-    "on the 13th": at_time(13, 12),
     "at full minutes": at_time(5, 12, 0),
     "in one drawn poll of 64": {"seed": b"60"},
     # Events and outcomes.
     "after start, 2 times": happened("start", 2),
     "after start, 5 times": happened("start", 5),
     "after strange answer": happened("strange answer"),
-    "after failure": happened("failure"),
-    "after account-login": happened("account-login"),
     "after unchanged": happened("unchanged"),
     "after changed": happened("changed"),
     "after offer": happened("offer"),
     f"after {TEXTS}": happened("mms-sent"),
-    f"after {TEXTS}, 3 times": state_with(**{"sms-sent": 2, "mms-received": 1}),
     f"after {CALLS}": happened("call-received"),
     f"after {CALLS}, after refusal": merge(happened("call-placed"), happened("refusal")),
-    "after account-login, after two polls with failure": merge(
-        happened("account-login"), polls_after("failure", 0, between=1)
+    "after account-login, after 2 polls with failure": merge(
+        happened("account-login"), polls_after("failure", 0, 1)
     ),
+    "after travelled, after 10 polls with failure": merge(
+        happened("travelled"), polls_after("failure", 0, 9)
+    ),
+    "after 25 events between two polls": happened("events between polls", 25),
+    "after an event that follows twenty polls without events": merge(
+        happened("polls before event", 20), polls_after("event", 1)
+    ),
+    "1 polls after sim-inserted, 0 polls after bad pack": merge(
+        polls_after("sim-inserted", 1), polls_after("bad pack", 0)
+    ),
+    "after bad pack, 1 polls after account-login": merge(
+        happened("bad pack"), polls_after("account-login", 1)
+    ),
+    # Installations.
+    "after a build that did not boot": state_with(failed="7\n"),
+    "after a request for an installation": {
+        "state": {"requested": b"GET /targets/armani/id/stable/6a.zip HTTP/1.1"}
+    },
+    "after a request for a part of latest": {
+        "state": {"requested": b"GET /metadata/7.latest-0a.json HTTP/1.1"}
+    },
+    "after refused installation": happened("refused installation"),
+    "after failed installation": happened("failed installation"),
+    "after installation, 0 polls after halt": merge(
+        happened("installation"), polls_after("halt", 0)
+    ),
+    # Machines.
+    "in one of three languages": {"machine": replace(MACHINE, environment={"LANG": "fr_FR"})},
+    "on a system that was started less than a day ago": {"machine": replace(MACHINE, uptime=9.0)},
+    "on a nearly full disk": {"machine": replace(MACHINE, free=100)},
+    "when the host name has changed": happened("looked", 7),
+    "when the time zone has changed": happened("looked", 7),
+    "when there is less free space": happened("looked", 10**15),
     "0 polls after failure": polls_after("failure", 0),
     "1 polls after failure": polls_after("failure", 1),
+    "1 polls after sms-received": polls_after("sms-received", 1),
     "2 polls after strange answer": polls_after("strange answer", 2),
     "9 polls after strange answer": polls_after("strange answer", 9),
     "10 polls after sms-received": polls_after("sms-received", 10),
-    "over TLS, from poll 6": merge(public_with(tls=True), polls(6)),
     "over TLS, after travelled": merge(public_with(tls=True), happened("travelled")),
     "after sms-received, call-placed, start in this order": {
         "state": {"place of sms-received": 2, "place of call-placed": 3, "place of start": 4}
@@ -143,7 +175,7 @@ HOLDING = {
     # Headers of servers.
     **{
         f"after a {header}": happened(f"heard {header}", b"<x>")
-        for header in (*("Link", "Location", "WWW-Authenticate", "Strict-Transport-Security"),)
+        for header in ("Link", "Strict-Transport-Security")
     },
     "to some servers": happened("heard ETag", b"two"),
 }

@@ -144,7 +144,7 @@ def test_bytes_of_a_poll_at_both_ends(target, server):
     assert {kept for kept in server.kept if kept} == {expected}
 
 
-@pytest.mark.parametrize("name", ["cookie-echo", "hangs-on"])
+@pytest.mark.parametrize("name", ["cookie-echo", "one-for-days"])
 def test_cookies_are_found(name, examine):
     """Simulated servers set cookies, which a good server never does."""
     result = examine(load_client(name), "server-state")
