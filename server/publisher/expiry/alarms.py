@@ -101,12 +101,13 @@ def _alarms(lifetimes: list[RoleLifetime], now: datetime) -> Iterator[Alarm]:
     for lifetime in lifetimes:
         renewed = is_online(lifetime.role)  # by this server
         share, remaining = lifetime.used(now), lifetime.expires - now
+        used = lifetime.used(now - GRACE) if renewed else share
         severity: Severity
         if now >= lifetime.expires:
             severity = "expired"
         elif share >= CRITICAL or (not renewed and remaining <= CRITICAL_LEFT):
             severity = "critical"
-        elif _is_due(lifetime, now, remaining, renewed=renewed):
+        elif used >= WARNING or (not renewed and remaining <= WARNING_LEFT):
             severity = "warning"
         else:
             continue
@@ -118,12 +119,6 @@ def _alarms(lifetimes: list[RoleLifetime], now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             lifetime.role, lifetime.version, share, remaining, lifetime.expires, severity, remedy
         )
-
-
-def _is_due(lifetime: RoleLifetime, now: datetime, remaining: timedelta, *, renewed: bool) -> bool:
-    if renewed:
-        return lifetime.used(now - GRACE) >= WARNING
-    return lifetime.used(now) >= WARNING or remaining <= WARNING_LEFT
 
 
 LOW_SPACE_FACTOR = 4  # times keep_free: less free space is a warning

@@ -12,7 +12,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from server.core.errors import HeningError
 from server.core.names import is_online
 from server.publisher.expiry.alarms import (
-    REPEAT_AFTER,
     Alarm,
     ExcessFinder,
     Notice,
@@ -84,7 +83,6 @@ class Monitor:
         self._raised = RaisedAlarms()
         self._excess_finder = ExcessFinder(folder.public)
         self._begun: dict[tuple[str, int], datetime] = {}
-        self._clock_behind_since: datetime | None = None
         self.seen = MonitorResult()
         self._free = free
         self._room = room
@@ -114,7 +112,8 @@ class Monitor:
         self._metrics.show_rollouts(await asyncio.to_thread(published.pointers), now)
         alarms = plan_alarms(lifetimes, now)
         notices += map(notice_of, alarms)
-        due = self._raised.due(notices, now)
+        clock = _check_clock(published, now)
+        due = self._raised.due([*notices, *clock], now)
         for notice in due:
             self._alarm(str(notice))
         for alarm in alarms:
@@ -123,10 +122,8 @@ class Monitor:
                     await self._on_expiring(alarm)
                 except (HeningError, OSError, SQLAlchemyError) as error:
                     reasons.append(str(error).partition("\n")[0])
-        self.notices = [*self._check_clock(published, now), *notices]
-        self.seen = MonitorResult(
-            tuple(lifetimes), tuple(alarms), self._clock_behind_since is not None
-        )
+        self.notices = [*clock, *notices]
+        self.seen = MonitorResult(tuple(lifetimes), tuple(alarms), bool(clock))
         # An expired model's role delays that model only.
         reasons += [
             str(alarm)
@@ -151,27 +148,22 @@ class Monitor:
             notices.append(Notice("log", "critical", str(error)))
         return notices
 
-    def _check_clock(self, published: Published, now: datetime) -> list[Notice]:
-        newest = newest_signature(published)
-        if newest - now <= CLOCK_BEHIND:
-            self._clock_behind_since = None
-            return []
-        sentence = (
-            f"the clock says {now:%Y-%m-%d %H:%M} UTC, and something was signed at"
-            f" {newest:%Y-%m-%d %H:%M} UTC already: check the time service. New signatures get that"
-            " time until the clock has passed it."
-        )
-        if (
-            self._clock_behind_since is None
-            or not timedelta() <= now - self._clock_behind_since < REPEAT_AFTER
-        ):
-            self._clock_behind_since = now
-            self._alarm(sentence)
-        return [Notice("clock", "critical", sentence)]
-
     async def _load_begun(self, published: Published) -> dict[str, datetime]:
         versions = {**published.versions(), "root": published.root.version}
         unknown = versions.items() - self._begun.keys()
         self._begun = {key: at for key, at in self._begun.items() if key in versions.items()}
         self._begun |= await self._log.times(unknown)
         return {role: at for (role, _), at in self._begun.items()}
+
+
+def _check_clock(published: Published, now: datetime) -> list[Notice]:
+    """Return the notice for a clock that is earlier than an existing signature, if it is."""
+    newest = newest_signature(published)
+    if newest - now <= CLOCK_BEHIND:
+        return []
+    sentence = (
+        f"the clock says {now:%Y-%m-%d %H:%M} UTC, and something was signed at"
+        f" {newest:%Y-%m-%d %H:%M} UTC already: check the time service. New signatures get that"
+        " time until the clock has passed it."
+    )
+    return [Notice("clock", "critical", sentence)]
