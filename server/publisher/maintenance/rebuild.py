@@ -118,28 +118,26 @@ async def _add_leaves(
         some = LogEntry.index.in_(beyond[at : at + ROWS])
         async with lease.fenced() as session:
             await session.execute(delete(LogEntry).where(some))
-    missing = [index for index in range(len(leaves)) if index not in present]
-    for at in range(0, len(missing), ROWS):
-        async with lease.fenced() as session:
-            for index in missing[at : at + ROWS]:
-                role, version, sha256 = leaves[index]
-                session.add(
-                    LogEntry(
-                        index=index, role=role, version=version, sha256=sha256, appended_at=now
-                    )
-                )
-    return len(missing)
+    missing = [
+        LogEntry(index=index, role=role, version=version, sha256=sha256, appended_at=now)
+        for index, (role, version, sha256) in enumerate(leaves)
+        if index not in present
+    ]
+    return await _add_rows(lease, missing)
 
 
 async def _add_submissions(lease: Lease, sessions: Sessions, results: Path) -> int:
     found = await asyncio.to_thread(_read_results, results)
     async with sessions() as session:
         present = set(await session.scalars(select(Submission.id)))
-    missing = [row for row in found if row.id not in present]
-    for at in range(0, len(missing), ROWS):
+    return await _add_rows(lease, [row for row in found if row.id not in present])
+
+
+async def _add_rows(lease: Lease, rows: Sequence[LogEntry | Submission]) -> int:
+    for at in range(0, len(rows), ROWS):
         async with lease.fenced() as session:
-            session.add_all(missing[at : at + ROWS])
-    return len(missing)
+            session.add_all(rows[at : at + ROWS])
+    return len(rows)
 
 
 def _read_results(results: Path) -> list[Submission]:
