@@ -2,13 +2,12 @@
 
 import datetime as dt
 import unicodedata
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 
 from holidays import PUBLIC, HolidayBase, country_holidays, list_supported_countries
 
 from signer.content.sources.build_result import BuildResult, LeftOut, name_source
-from signer.errors import SourceError
 
 NAME = "holidays"
 LICENCE = "MIT"
@@ -16,21 +15,17 @@ MAX_NAME = 120
 ENGLISH = "en_US"
 
 
-def load_holidays(years: Iterable[int], countries: Collection[str] | None = None) -> BuildResult:
-    """Build the kind `holidays` for `years`, of `countries` or all that the package knows.
+def load_holidays(years: Iterable[int]) -> BuildResult:
+    """Build the kind `holidays` for `years`, of all countries that the package knows.
 
     A day's names are in the package's language for the country, and in English; several names of
     one day are joined. Years that the package cannot compute for a country are left out, as are
-    days that are not public holidays of the whole country. Raises SourceError for an unknown
-    country.
+    days that are not public holidays of the whole country.
     """
-    known = sorted(list_supported_countries(include_aliases=False))
-    if unknown := sorted(set(countries or ()) - set(known)):
-        raise SourceError(f"{NAME} {version(NAME)} knows no holidays of {', '.join(unknown)}.")
     entries: dict[str, object] = {}
     notes: list[str] = []
     left_out = LeftOut()
-    for country in sorted(countries) if countries else known:
+    for country in sorted(list_supported_countries(include_aliases=False)):
         for year in sorted(set(years)):
             found = country_holidays(country, years=year, language=_own_language(country))
             if not found.start_year <= year <= found.end_year:
