@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +104,8 @@ def init_repository(
 
 
 def group_keys(keys: Sequence[PublicKey]) -> dict[str, list[PublicKey]]:
-    """Return the keys by role."""
-    grouped: dict[str, list[PublicKey]] = {}
-    for key in keys:
-        grouped.setdefault(key.role, []).append(key)
-    return grouped
+    """Return the keys, which are sorted by role, by role."""
+    return {role: list(own) for role, own in groupby(keys, key=lambda key: key.role)}
 
 
 def _load_same(folder: WorkFolder, planned: Mapping[str, Root | Targets]) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from server.core.encodings import encode_canonical_json
 from server.core.note import VerifierKey
+from signer.ceremony.initial import group_keys
 from signer.ceremony.plan import decode_online_keys, plan_ceremony
 from signer.ceremony.policy import Policy
 from signer.errors import CeremonyError
@@ -19,10 +20,7 @@ from tests.cases import case
 @pytest.fixture(scope="session")
 def grouped(made_keys):
     """Return the public halves by role."""
-    found = {}
-    for key in Keystore(made_keys).load_public_keys():
-        found.setdefault(key.role, []).append(key)
-    return found
+    return group_keys(Keystore(made_keys).load_public_keys())
 
 
 @pytest.fixture(scope="session")
