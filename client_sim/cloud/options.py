@@ -11,13 +11,7 @@ import click
 
 from client_sim.clock import read_clock, read_entropy
 from client_sim.device.image import load_image
-from client_sim.device.internet import (
-    TIMEOUT,
-    SocketStream,
-    connect_plain,
-    make_tls_context,
-    resolve,
-)
+from client_sim.device.internet import connect_plain, connect_tls, resolve
 from client_sim.device.options import AS_JSON, FILE, PHONE, RESOLVE, print_json
 from client_sim.device.reset import finish_reset
 from client_sim.world import Stream
@@ -89,15 +83,7 @@ class Internet:
         """
         if tls is None:
             return connect_plain(address, port)
-        import socket
-
-        context = make_tls_context(self._authority)
-        wire = socket.create_connection((address, port), timeout=TIMEOUT)
-        try:
-            return SocketStream(context.wrap_socket(wire, server_hostname=tls))
-        except BaseException:
-            wire.close()
-            raise
+        return connect_tls(address, port, tls, self._authority)
 
 
 @contextmanager

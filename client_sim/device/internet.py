@@ -105,15 +105,7 @@ class RealWorld:
         """Connect; plain text only on loopback. Raises OSError (ssl.SSLError is one)."""
         if tls is None:
             return connect_plain(address, port)
-        context = make_tls_context(self._certificate_authority)
-        wire = socket.create_connection((address, port), timeout=TIMEOUT)
-        try:
-            # Without it the request waits for the acknowledgement of the handshake, 40 ms or more.
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return SocketStream(context.wrap_socket(wire, server_hostname=tls))
-        except BaseException:
-            wire.close()
-            raise
+        return connect_tls(address, port, tls, self._certificate_authority)
 
 
 def resolve(host: str) -> list[str]:
@@ -153,3 +145,16 @@ def make_tls_context(certificate_authority: str | None) -> ssl.SSLContext:
     context.set_alpn_protocols([PROTOCOL])
     context.load_verify_locations(cadata=certificate_authority)
     return context
+
+
+def connect_tls(address: str, port: int, name: str, certificate_authority: str | None) -> Stream:
+    """Connect with TLS to the host `name`; raises OSError."""
+    context = make_tls_context(certificate_authority)
+    wire = socket.create_connection((address, port), timeout=TIMEOUT)
+    try:
+        # Without it the request waits for the acknowledgement of the handshake, 40 ms or more.
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return SocketStream(context.wrap_socket(wire, server_hostname=name))
+    except BaseException:
+        wire.close()
+        raise

@@ -32,5 +32,6 @@ def test_killed_before_each_removal(published_state, crash, tmp_path):
         shutil.rmtree(world.folder.root)
         if ended["status"] == 0:
             break
+        assert ended["status"] == -9
         killed += 1
     assert killed >= 5
