@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import http.client
+import inspect
 import json
 import os
 from datetime import timedelta
@@ -51,9 +52,12 @@ def timestamp_version(port):
 
 
 async def until(condition):
-    """Wait until a condition holds, which is checked in a thread."""
+    """Wait until a condition holds, which is called in a thread; a coroutine is awaited here."""
     async with asyncio.timeout(PATIENCE):
-        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - there is no event
+        while True:
+            holds = await asyncio.to_thread(condition)
+            if await holds if inspect.isawaitable(holds) else holds:
+                return
             await asyncio.sleep(0.02)
 
 
