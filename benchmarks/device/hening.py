@@ -24,7 +24,6 @@ def running_hening(
     *,
     workers: int = 1,
     cores: Sequence[int] = (0,),
-    gate: str = "direct",
     name: str = NAME,
     checkout: Path | None = None,
     config: Path | None = None,
@@ -37,7 +36,7 @@ def running_hening(
     """
     port = free_port()
     command = [sys.executable, "-P", "-c", _MAIN, "run", "--state", str(root)]
-    command += ["--port", str(port), "--gate", gate]
+    command += ["--port", str(port), "--gate", "direct"]
     if has_workers():
         command += ["--workers", str(workers)]
     if certificate is not None:

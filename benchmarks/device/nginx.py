@@ -1,7 +1,7 @@
 """nginx as a peer: static files with several settings, and a cache in front of hening."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.device.certificate import Certificate
@@ -94,14 +94,13 @@ def static_nginx(
     settings: str,
     root: Path,
     folder: Path,
-    cores: Sequence[int] = (0,),
     processes: int = 1,
     server: str = _STATIC,
     certificate: Certificate | None = None,
 ) -> Iterator[Server]:
     """Serve the files below `root`; over TLS if `certificate` is given."""
     static = server.format(root=root)
-    with _running(name, folder, settings, static, cores, processes, certificate) as started:
+    with _running(name, folder, settings, static, processes, certificate) as started:
         yield started
 
 
@@ -110,13 +109,12 @@ def caching_nginx(
     name: str,
     upstream: int,
     folder: Path,
-    cores: Sequence[int] = (0,),
     certificate: Certificate | None = None,
 ) -> Iterator[Server]:
     """Cache the answers of the server on port `upstream`; with `certificate`, both use TLS."""
     http = _CACHE_HTTP.format(folder=folder, upstream=upstream)
     cache = _CACHE.format(upstream=upstream, scheme="http" if certificate is None else "https")
-    with _running(name, folder, http, cache, cores, certificate=certificate) as server:
+    with _running(name, folder, http, cache, certificate=certificate) as server:
         yield server
 
 
@@ -126,7 +124,6 @@ def _running(
     folder: Path,
     http: str,
     server: str,
-    cores: Sequence[int],
     processes: int = 1,
     certificate: Certificate | None = None,
 ) -> Iterator[Server]:
@@ -151,5 +148,5 @@ def _running(
     (folder / "nginx.conf").write_text(text)
     command = [program, "-e", f"{folder}/error.log", "-p", str(folder)]
     command += ["-c", f"{folder}/nginx.conf"]
-    with running(name, port, command, cores=cores, log=folder / "output.log") as started:
+    with running(name, port, command, cores=(0,), log=folder / "output.log") as started:
         yield started
