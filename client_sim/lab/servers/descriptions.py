@@ -13,6 +13,11 @@ from client_sim.lab.servers.signing import Key, Keys, encode_verifier, threshold
 BUILD_0_TIME: Final = 1_735_689_600
 """The nominal time of build 0: 2025-01-01, in epoch seconds."""
 
+_MODELS: Final = ("armani", "cancro")
+_PLACES: Final = tuple(product(("cn", "id"), ("beta", "stable")))
+NAMES: Final = tuple((model, *place) for model in _MODELS for place in _PLACES)
+"""The model, region and channel of each kind of phone."""
+
 _DAY: Final = 86_400
 _PATCH_LEVEL: Final = "2025-01-05"
 _TOP: Final = ("root", "targets", "snapshot", "timestamp")
@@ -34,24 +39,15 @@ def post_timestamp(counter: int) -> int:
 class Describer:
     """Makes the signed part of each role of a repository."""
 
-    def __init__(
-        self,
-        keys: Keys,
-        models: Sequence[str],
-        regions: Sequence[str],
-        channels: Sequence[str],
-        kinds: Sequence[str],
-    ) -> None:
+    def __init__(self, keys: Keys, kinds: Sequence[str]) -> None:
         self._keys = keys
         self._kinds = tuple(kinds)
-        self._models = tuple(models)
-        self._places = tuple(product(regions, channels))
         self._described: dict[tuple[Contents, str], tuple[dict[str, Any], tuple[Key, ...]]] = {}
         self._blobs: dict[Contents, dict[str, bytes]] = {}
 
     def roles(self, contents: Contents) -> tuple[str, ...]:
         """Return all roles except snapshot and timestamp, in the order of the targets role."""
-        return ("root", "targets", *self._models, *_PUBLIC, *_parts(contents), "latest")
+        return ("root", "targets", *_MODELS, *_PUBLIC, *_parts(contents), "latest")
 
     def describe(self, contents: Contents, role: str) -> tuple[dict[str, Any], tuple[Key, ...]]:
         """Return the signed part of a role, and the keys that sign it."""
@@ -86,7 +82,7 @@ class Describer:
         if role == "targets":
             return self._targets(contents)
         if role == "latest" or role in _parts(contents):
-            pointers = [self._pointer(contents, *name) for name in self._all_names()]
+            pointers = [self._pointer(contents, *name) for name in NAMES]
             named = [pair for pair in pointers if _holder(contents, pair[0]) == role]
         elif role in _PUBLIC:
             custom, parts = describe_packs(role, self._kinds, contents)
@@ -94,7 +90,7 @@ class Describer:
         else:
             named = [
                 target
-                for region, channel in self._places
+                for region, channel in _PLACES
                 for counter in range(1, contents.newest + 1)
                 for target in _releases(role, region, channel, counter)
             ]
@@ -120,7 +116,7 @@ class Describer:
 
     def _targets(self, contents: Contents) -> dict[str, Any]:
         roles: dict[str, dict[str, list[str]]] = {
-            **{model: {"paths": [f"{model}/*/*/*"]} for model in self._models},
+            **{model: {"paths": [f"{model}/*/*/*"]} for model in _MODELS},
             **{role: {"paths": [f"{role}/*/*"]} for role in _PUBLIC},
             **{part: {"path_hash_prefixes": digits} for part, digits in _parts(contents).items()},
             "latest": {"paths": ["latest/*/*/*"]},
@@ -169,7 +165,7 @@ class Describer:
 
     def _make_blobs(self, contents: Contents) -> dict[str, bytes]:
         blobs = {}
-        for codename, region, channel in self._all_names():
+        for codename, region, channel in NAMES:
             blobs[f"/targets/latest/{codename}/{region}/{_EMPTY_DIGEST}.{channel}"] = b""
             for counter in range(1, contents.newest + 1):
                 for path, target in _releases(codename, region, channel, counter):
@@ -177,9 +173,6 @@ class Describer:
         for path, target, data in list_files(self._kinds, contents):
             blobs[_published(path, target)] = data
         return blobs
-
-    def _all_names(self) -> list[tuple[str, str, str]]:
-        return [(model, *place) for model in self._models for place in self._places]
 
 
 def _parts(contents: Contents) -> dict[str, list[str]]:

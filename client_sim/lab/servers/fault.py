@@ -87,18 +87,26 @@ def change_reply_at(place: str, change: ReplyChange) -> Wrap:
 
 def change_bytes_at(place: str, change: BytesChange) -> Wrap:
     """Return a wrap that sends other bytes at a place of a poll; `change` gets the original."""
+    return respond_instead(place, lambda respond, request: change(respond(request)))
+
+
+def respond_instead(place: str, instead: Callable[[Responder, Request], bytes]) -> Wrap:
+    """Return a wrap in which requests at a place are answered by `instead`."""
 
     def wrap(respond: Responder) -> Responder:
-        def broken(request: Request) -> bytes:
-            match = _TARGET.match(request.data)
-            data = respond(request)
-            if match is None or not is_at(place, match[1].decode("latin-1")):
-                return data
-            return change(data)
+        def mixed(request: Request) -> bytes:
+            is_there = is_at(place, find_target(request))
+            return instead(respond, request) if is_there else respond(request)
 
-        return broken
+        return mixed
 
     return wrap
+
+
+def find_target(request: Request) -> str:
+    """Return the target of a request without its query, or an empty text."""
+    match = _TARGET.match(request.data)
+    return "" if match is None else match[1].decode("latin-1")
 
 
 def list_reply_faults(

@@ -6,7 +6,6 @@ A fault of public content does not block an update: the phone continues with a w
 the missing content again.
 """
 
-import gzip
 import json
 import lzma
 import re
@@ -21,9 +20,10 @@ from client_sim.lab.servers.fault import (
     PLACES,
     Fault,
     change_reply_at,
-    is_at,
+    find_target,
     list_byte_faults,
     list_reply_faults,
+    respond_instead,
 )
 from client_sim.lab.servers.faults_network import (
     ANSWERS,
@@ -34,7 +34,7 @@ from client_sim.lab.servers.faults_network import (
     set_field,
 )
 from client_sim.lab.servers.packs import encode_parts
-from client_sim.lab.servers.replies import Reply, ReplyChange, Wrap, refuse
+from client_sim.lab.servers.replies import ReplyChange, Wrap, refuse, rewrite_body
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.memory import Request, Responder
 
@@ -43,18 +43,6 @@ Rewrite = Callable[[bytes], bytes]
 
 _DAY: Final = 86_400
 _DEEP: Final = 100_000
-
-
-def _rewrite(rewrite: Rewrite) -> ReplyChange:
-    """Return a change that rewrites the body of a found file; a missing one remains missing."""
-
-    def change(reply: Reply) -> Reply:
-        if reply.status != 200:
-            return reply
-        plain = gzip.decompress(reply.body) if reply.get("Content-Encoding") else reply.body
-        return reply.drop("Content-Encoding").with_body(rewrite(plain))
-
-    return change
 
 
 def _flip_signature(body: bytes) -> bytes:
@@ -120,13 +108,13 @@ _PROOFS: Final[dict[str, Rewrite]] = {
 
 METADATA: Final[tuple[Fault, ...]] = (
     *(
-        Fault(f"{name}, as {place}", change_reply_at(place, _rewrite(rewrite)))
+        Fault(f"{name}, as {place}", change_reply_at(place, rewrite_body(rewrite)))
         for (name, rewrite), place in product(
             _BODIES.items(), ("root", "timestamp", "snapshot", "targets", "latest", "tables")
         )
     ),
     *(
-        Fault(name, change_reply_at("proof", _rewrite(rewrite)))
+        Fault(name, change_reply_at("proof", rewrite_body(rewrite)))
         for name, rewrite in _PROOFS.items()
     ),
 )
@@ -157,20 +145,6 @@ def _serve_alone(repository: Repository) -> Responder:
     return lambda request: serve(replace(request, connection=0))
 
 
-def _respond_instead(place: str, instead: Callable[[Responder, Request], bytes]) -> Wrap:
-    """Return a wrap in which requests at a place are answered by `instead`."""
-
-    def wrap(respond: Responder) -> Responder:
-        def mixed(request: Request) -> bytes:
-            return (
-                instead(respond, request) if is_at(place, _target_of(request)) else respond(request)
-            )
-
-        return mixed
-
-    return wrap
-
-
 def _take_from(place: str, repository: Repository) -> Wrap:
     """Return a wrap in which one answer is the first version of another run or repository."""
 
@@ -179,10 +153,10 @@ def _take_from(place: str, repository: Repository) -> Wrap:
 
         def take(respond: Responder, request: Request) -> bytes:
             respond(request)  # so that due publications become public
-            first = re.sub(r"(/|latest\.)[0-9]+(?=\.|$)", r"\g<1>1", _target_of(request))
+            first = re.sub(r"(/|latest\.)[0-9]+(?=\.|$)", r"\g<1>1", find_target(request))
             return other(_with_target(first, request))
 
-        return _respond_instead(place, take)(respond)
+        return respond_instead(place, take)(respond)
 
     return wrap
 
@@ -192,14 +166,14 @@ def _take_root(repository: Repository) -> Wrap:
 
     def wrap(respond: Responder) -> Responder:
         other = repository.serve([replace(each, connection=0) for each in one_by_one()])
-        return _respond_instead("root", lambda _, request: other(request))(respond)
+        return respond_instead("root", lambda _, request: other(request))(respond)
 
     return wrap
 
 
 def _shift_time(place: str, seconds: float) -> Wrap:
     """Return a wrap in which one answer is signed at another time, with the next version."""
-    return _respond_instead(
+    return respond_instead(
         place, lambda respond, request: respond(replace(request, now=request.now + seconds))
     )
 
@@ -207,12 +181,7 @@ def _shift_time(place: str, seconds: float) -> Wrap:
 def _swap(place: str, other: str) -> Wrap:
     """Return a wrap in which one answer is that of another request in the same run."""
     target = "/log/proof/tables.1" if place == "proof" else f"/metadata/1.{other}.json"
-    return _respond_instead(place, lambda respond, request: respond(_with_target(target, request)))
-
-
-def _target_of(request: Request) -> str:
-    match = re.match(rb"[A-Z]+ ([^ ?\r\n]+)", request.data)
-    return "" if match is None else match[1].decode("latin-1")
+    return respond_instead(place, lambda respond, request: respond(_with_target(target, request)))
 
 
 def _with_target(target: str, request: Request) -> Request:
@@ -294,15 +263,15 @@ PACKS: Final[tuple[Fault, ...]] = (
     ),
     *list_reply_faults(_PART_REPLIES, (_PARTS,), poll=_FIRST),
     *(
-        Fault(name, change_reply_at(_PARTS, _rewrite(change)), poll=_FIRST)
+        Fault(name, change_reply_at(_PARTS, rewrite_body(change)), poll=_FIRST)
         for name, change in _BYTES.items()
     ),
     *(
-        Fault(f"{name}, as content", change_reply_at("content", _rewrite(change)), poll=_FIRST)
+        Fault(f"{name}, as content", change_reply_at("content", rewrite_body(change)), poll=_FIRST)
         for name, change in _CONTENT_BODIES.items()
     ),
     *list_reply_faults(
-        {name: _rewrite(change) for name, change in _PROOF_BODIES.items()},
+        {name: rewrite_body(change) for name, change in _PROOF_BODIES.items()},
         _BOTH_PROOFS,
         poll=_FIRST,
     ),

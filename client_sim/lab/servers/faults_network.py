@@ -5,7 +5,7 @@ They include faults after an offer: of the codename role, its proof, and the blo
 
 import gzip
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -68,25 +68,25 @@ LOST_ANSWERS: Final[dict[str, BytesChange]] = {
 """Ways in which an answer is lost or late, by name; each gets the correct answer."""
 
 
+@dataclass(frozen=True, slots=True)
 class _Unreachable:
     """A server whose name does not resolve, or that accepts no connection."""
 
-    def __init__(self, respond: Responder, error: Callable[[], OSError], *, is_name: bool) -> None:
-        self._respond = respond
-        self._error = error
-        self._is_name = is_name
+    respond: Responder
+    error: Callable[[], OSError]
+    is_name: bool
 
     def __call__(self, request: Request) -> bytes:
-        return self._respond(request)
+        return self.respond(request)
 
     def reach(self, request: Request) -> None:
         """Fail for the name, whose question has port 0, or for the connection."""
-        if self._is_name == (request.port == 0):
-            raise self._error()
+        if self.is_name == (request.port == 0):
+            raise self.error()
 
 
 def _fail_before(error: Callable[[], OSError], *, is_name: bool) -> Wrap:
-    return lambda respond: _Unreachable(respond, error, is_name=is_name)
+    return lambda respond: _Unreachable(respond, error, is_name)
 
 
 _UNREACHABLE: Final[dict[str, Wrap]] = {

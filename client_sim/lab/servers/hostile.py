@@ -29,6 +29,7 @@ from client_sim.lab.servers.fault import (
     change_reply_at,
     is_at,
 )
+from client_sim.lab.servers.faults_network import LOST_ANSWERS
 from client_sim.lab.servers.hostile_heads import ANSWERS, FIELDS
 from client_sim.lab.servers.packs import name_part
 from client_sim.lab.servers.replies import (
@@ -43,6 +44,7 @@ from client_sim.lab.servers.replies import (
     chain,
     make_pair,
     refuse,
+    rewrite_body,
 )
 from client_sim.lab.trace.memory import Pieces, Request, Responder
 
@@ -57,7 +59,6 @@ _REFUSALS: Final = (
     (416, "Content-Range", "bytes */{n}"),
     (304, "ETag", '"{t}"'),
 )
-_PATIENCE: Final = 30.0
 
 
 def _recode(pack: Callable[[bytes], bytes]) -> Alter:
@@ -110,13 +111,7 @@ def _blocks(mark: Mark) -> Alter:
 
 def _uncoded(mark: Mark) -> Alter:
     """Send bodies uncompressed by one of the two servers."""
-
-    def change(reply: Reply) -> Reply:
-        if mark is FIRST or reply.get("Content-Encoding") != "gzip":
-            return reply
-        return reply.drop("Content-Encoding").with_body(gzip.decompress(reply.body))
-
-    return always(change)
+    return always((lambda reply: reply) if mark is FIRST else rewrite_body(lambda plain: plain))
 
 
 def _rewrite(rewrite: Callable[[bytes], bytes], ends: tuple[str, ...]) -> Alter:
@@ -173,17 +168,10 @@ def _escapes(mark: Mark) -> Alter:
 def _witness(mark: Mark) -> Alter:
     """Add the signature of an unknown key to proofs, as a witness would."""
     line = "\u2014 " + mark.text + ".example " + "A" * 96 + "\n"
-    return _proofs(lambda body: body + line.encode())
-
-
-def _proofs(rewrite: Callable[[bytes], bytes]) -> Alter:
-    def alter(_request: Request, target: str, reply: Reply) -> Reply:
-        if reply.status != 200 or not target.startswith("/log/proof/"):
-            return reply
-        plain = gzip.decompress(reply.body) if reply.get("Content-Encoding") else reply.body
-        return reply.drop("Content-Encoding").with_body(rewrite(plain))
-
-    return alter
+    change = rewrite_body(lambda body: body + line.encode())
+    return lambda _request, target, reply: (
+        change(reply) if target.startswith("/log/proof/") else reply
+    )
 
 
 def _missing_body(mark: Mark) -> Alter:
@@ -312,11 +300,8 @@ _WITHHOLDINGS: Final[tuple[tuple[str, Callable[[str], Wrap]], ...]] = (
     ("404 with a time to wait", _refusing(404, ("Retry-After", "7200"))),
     ("an empty part", _reply_change(lambda reply: reply.with_body(b""))),
     ("an older answer's validator", _refusing(304, ("ETag", '"a"'))),
-    ("a reset", _bytes_change(lambda _: Pieces(b"", error=ConnectionResetError("reset")))),
-    (
-        "no answer",
-        _bytes_change(lambda _: Pieces(b"", [(_PATIENCE, 1)], error=TimeoutError("late"))),
-    ),
+    ("a reset", _bytes_change(LOST_ANSWERS["a reset in place of an answer"])),
+    ("no answer", _bytes_change(LOST_ANSWERS["no answer in time"])),
     ("a part without its length", _reply_change(_without_length)),
 )
 """The ways to withhold a part."""

@@ -1,5 +1,6 @@
 """Parsed answers, which can be changed, and pairs of servers that send different values."""
 
+import gzip
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -69,9 +70,29 @@ Wrap = Callable[[Responder], Responder]
 """Returns a changed server."""
 
 
+def wrapped(serve: Callable[[], Responder], wrap: Wrap) -> Callable[[], Responder]:
+    """Return a factory of servers that are changed by `wrap`."""
+    return lambda: wrap(serve())
+
+
 def always(change: ReplyChange) -> Alter:
     """Return an alteration that applies to every request."""
     return lambda _request, _target, reply: change(reply)
+
+
+def rewrite_body(rewrite: Callable[[bytes], bytes]) -> ReplyChange:
+    """Return a change that rewrites the body of a found file and sends it uncompressed.
+
+    A missing file remains missing.
+    """
+
+    def change(reply: Reply) -> Reply:
+        if reply.status != HTTPStatus.OK:
+            return reply
+        plain = gzip.decompress(reply.body) if reply.get("Content-Encoding") else reply.body
+        return reply.drop("Content-Encoding").with_body(rewrite(plain))
+
+    return change
 
 
 def alter_replies(alter: Alter) -> Wrap:
@@ -119,21 +140,21 @@ def chain(wraps: tuple[Wrap, ...]) -> Wrap:
     return wrap
 
 
+@dataclass(frozen=True, slots=True)
 class _PartlyWrapped:
     """A server that uses another one for some connections."""
 
-    def __init__(self, connections: Collection[int], one: Responder, other: Responder) -> None:
-        self._connections = connections
-        self._one = one
-        self._other = other
+    connections: Collection[int]
+    one: Responder
+    other: Responder
 
     def __call__(self, request: Request) -> bytes:
-        return (self._one if request.connection in self._connections else self._other)(request)
+        return (self.one if request.connection in self.connections else self.other)(request)
 
     def reach(self, request: Request) -> None:
         """Call `reach` of the server for this connection, if it has that method."""
-        if request.connection in self._connections and hasattr(self._one, "reach"):
-            self._one.reach(request)
+        if request.connection in self.connections and hasattr(self.one, "reach"):
+            self.one.reach(request)
 
 
 def only_at(connections: Collection[int], wrap: Wrap) -> Wrap:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
-from itertools import product
 from typing import Any, Final
 
 from client_sim.lab.servers.answers import answer
 from client_sim.lab.servers.contents import Contents, Publication
-from client_sim.lab.servers.descriptions import Describer, fingerprint, post_timestamp
+from client_sim.lab.servers.descriptions import NAMES, Describer, fingerprint, post_timestamp
 from client_sim.lab.servers.packs import SMALL
 from client_sim.lab.servers.signing import (
     Key,
@@ -109,7 +108,7 @@ class Session:
         if path in self._proofs:
             index, size = self._proofs[path]
             key = self._describer.log_key(self._contents)
-            return _prove(index, tuple(self._leaves[:size]), key)
+            return encode_proof(index, tuple(self._leaves[:size]), key)
         if path == "/log/checkpoint":
             return sign_checkpoint(self._leaves, self._describer.log_key(self._contents))
         if path in self._removed:
@@ -212,7 +211,7 @@ class Session:
 def sign_role(signed: dict[str, Any], version: int, expires: int, keys: tuple[Key, ...]) -> bytes:
     """Return the metadata file of a role version; `expires` in epoch seconds."""
     date = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return _sign(encode_canonical({**signed, "expires": date, "version": version}), keys)
+    return sign_metadata(encode_canonical({**signed, "expires": date, "version": version}), keys)
 
 
 @lru_cache(maxsize=4096)
@@ -224,16 +223,6 @@ def _sign_described(
     return sign_role(signed, version, expires, keys)
 
 
-@lru_cache(maxsize=16_384)
-def _sign(signed: bytes, keys: tuple[Key, ...]) -> bytes:
-    return sign_metadata(signed, keys)
-
-
-@lru_cache(maxsize=1024)
-def _prove(index: int, leaves: tuple[bytes, ...], key: Key) -> bytes:
-    return encode_proof(index, leaves, key)
-
-
 def _is_renewal_due(name: str, role: _Role, connection: int, day: int) -> bool:
     if name == "root":
         return False
@@ -243,32 +232,24 @@ def _is_renewal_due(name: str, role: _Role, connection: int, day: int) -> bool:
 
 
 class Repository:
-    """A repository for some models, regions, channels and kinds of packs.
+    """A repository for all `NAMES`, with some kinds of packs.
 
     The same seed gives the same repository. It has no state of a run: `serve` makes a server for
     each run.
     """
 
-    def __init__(
-        self,
-        seed: bytes = b"repository",
-        models: Sequence[str] = ("armani", "cancro"),
-        regions: Sequence[str] = ("cn", "id"),
-        channels: Sequence[str] = ("beta", "stable"),
-        kinds: Sequence[str] = SMALL,
-    ) -> None:
-        self._names = tuple(product(models, regions, channels))
-        self._describer = Describer(Keys(seed), models, regions, channels, kinds)
+    def __init__(self, seed: bytes = b"repository", kinds: Sequence[str] = SMALL) -> None:
+        self._describer = Describer(Keys(seed), kinds)
         signed, keys = self._describer.describe(Contents(), "root")
         self._root = sign_role(signed, 1, ROOT_EXPIRES, keys)
 
     def publics(self) -> tuple[Public, ...]:
         """Return a phone of each model, region and channel, then one of each with build 0."""
-        return tuple(self.public(*name, counter) for counter in (1, 0) for name in self._names)
+        return tuple(self.public(*name, counter) for counter in (1, 0) for name in NAMES)
 
     def public(self, codename: str, region: str, channel: str, counter: int = 1) -> Public:
         """Return the facts of a phone that runs build `counter` and trusts the first root."""
-        if (codename, region, channel) not in self._names:
+        if (codename, region, channel) not in NAMES:
             raise ValueError(f"the repository has no {codename}/{region}/{channel}")
         return Public(
             host=HOST,

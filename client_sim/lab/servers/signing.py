@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -32,10 +33,6 @@ class Key:
     def description(self) -> dict[str, Any]:
         """The key as TUF metadata lists it."""
         return {"keytype": "ed25519", "keyval": {"public": self.public}, "scheme": "ed25519"}
-
-    def sign(self, data: bytes) -> bytes:
-        """Sign bytes."""
-        return self.private.sign(data)
 
 
 class Keys:
@@ -72,9 +69,10 @@ def encode_canonical(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
+@lru_cache(maxsize=16_384)
 def sign_metadata(signed: bytes, keys: tuple[Key, ...]) -> bytes:
     """Return a metadata file: the signed part with the signatures in front of it."""
-    signatures = [{"keyid": key.keyid, "sig": key.sign(signed).hex()} for key in keys]
+    signatures = [{"keyid": key.keyid, "sig": key.private.sign(signed).hex()} for key in keys]
     head = json.dumps(signatures, separators=(",", ":")).encode()
     return b'{"signatures":' + head + b',"signed":' + signed + b"}"
 
@@ -118,11 +116,12 @@ def sign_checkpoint(leaves: Sequence[bytes], key: Key) -> bytes:
     root = base64.b64encode(hash_tree(leaves)).decode()
     text = f"{ORIGIN}\n{len(leaves)}\n{root}\n"
     key_id = _key_id(_ED25519 + bytes.fromhex(key.public))
-    signature = base64.b64encode(key_id + key.sign(text.encode())).decode()
+    signature = base64.b64encode(key_id + key.private.sign(text.encode())).decode()
     return f"{text}\n\u2014 {ORIGIN} {signature}\n".encode()
 
 
-def encode_proof(index: int, leaves: Sequence[bytes], key: Key) -> bytes:
+@lru_cache(maxsize=1024)
+def encode_proof(index: int, leaves: tuple[bytes, ...], key: Key) -> bytes:
     """Return the stapled proof that a leaf is in a tree."""
     path = [base64.b64encode(part).decode() for part in find_path(index, leaves)]
     head = "\n".join(["c2sp.org/tlog-proof@v1", f"index {index}", *path])
