@@ -31,25 +31,15 @@ _PREFIX: Final = "download "
 """The prefix of the downloads folder's files in the client's state."""
 
 
-def with_installation(factory: Factory) -> Factory:
+def with_installation(factory: Factory, *, boots: bool = True) -> Factory:
     """Make the polling client install offered releases; other clients are not changed.
 
-    This includes polling clients with a leaky transport.
+    This includes polling clients with a leaky transport. Unless `boots`, no installed build boots.
     """
 
     def make(world: World) -> Client:
         client = factory(world)
-        return InstallingClient(client) if is_polling(client) else client
-
-    return make
-
-
-def with_unbootable_builds(factory: Factory) -> Factory:
-    """Make the polling client install offered releases, none of which boots."""
-
-    def make(world: World) -> Client:
-        client = factory(world)
-        return InstallingClient(client, boots=False) if is_polling(client) else client
+        return InstallingClient(client, boots=boots) if is_polling(client) else client
 
     return make
 
@@ -66,7 +56,7 @@ class InstallingClient:
     With `boots` false, every installed build is recorded as one that did not boot.
     """
 
-    def __init__(self, client: PollingClient, *, boots: bool = True) -> None:
+    def __init__(self, client: PollingClient, *, boots: bool) -> None:
         self.world = client.world
         self._client = client
         self._boots = boots

@@ -21,7 +21,7 @@ from client_sim.lab.servers.faults_network import INSTALL, NETWORK
 from client_sim.lab.servers.hostile import BODIES, TOGETHER
 from client_sim.lab.servers.hostile_heads import ANSWERS, FIELDS
 from client_sim.lab.servers.packs import HISTORIES, SMALL, make_history, make_steps
-from client_sim.lab.servers.replies import HostilePair
+from client_sim.lab.servers.replies import HostilePair, wrapped
 from client_sim.tape import Tape
 
 # Left out of crossed cases: the duration of this fault depends on the answer's length, so it would
@@ -129,5 +129,4 @@ def spoil(serve: Serve, fault: Fault, row: Row) -> Serve:
     times = 2 if row["strikes"] == "twice" else 1
     always = _ALWAYS if fault.is_reached else _ALTERNATING
     connections = always if row["strikes"] == "always" else range(first, first + times * length)
-    wrap = fault.at(connections)
-    return lambda: wrap(serve())
+    return wrapped(serve, fault.at(connections))

@@ -89,14 +89,10 @@ def plan_live_testbed(target: Target, public: Public, *, now: float, seed: int) 
     return Testbed(
         seed,
         (public,),
-        quiet=serve,
-        changing=lambda _: serve,
-        splitting=lambda _: serve,
-        publishing=lambda _: serve,
-        stocked=lambda _history, _kinds: serve,
         private=public.host,
         start=start,
         spread=WEEK,
+        only=serve,
         upstream=target.address,
     )
 

@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from client_sim.countries import settle
-from client_sim.lab.programme.setting import Setting, Transport, observe
+from client_sim.lab.programme.setting import Setting, Transport, leave_unchanged, observe
 from client_sim.lab.scenarios.driving import POLL, REBOOT, Scenario
 from client_sim.lab.scenarios.generators import idle, random_scenario
 from client_sim.lab.scenarios.owners import draw_host, make_lifelike
@@ -37,7 +37,6 @@ _MORE: Final = 24  # a long scenario has fewer than this many polls beyond a hun
 
 Serve = Callable[[], Responder]
 History = tuple[Publication, ...]
-Kinds = tuple[str, ...]
 EVERY_KIND: Final = tuple(PARTS)
 
 _LATER: Final = Scenario("polls around a restart", (*(POLL,) * 40, REBOOT, *(POLL,) * 20))
@@ -53,28 +52,44 @@ FAULTS: Final = make_faults(_REPOSITORY)
 class Testbed:
     """The phones of every public tuple, and the servers that they may poll.
 
-    - `quiet` never publishes anything new.
-    - `changing(number)` publishes another change before each poll, starting with change `number`,
-      for clients that follow changes.
-    - `splitting(number)` splits `latest` before a poll, in one of six orders.
-    - `publishing(history)` publishes the given history.
-    - `stocked(history, kinds)` does the same with packs of these kinds.
     - Runs begin at `start` (epoch seconds) or up to `spread` seconds later.
     - `private` is the name of an update server with private addresses.
+    - `only` makes the server of every run, if there is one; none of the others is then used.
     - `upstream` is the address of a real server that is polled instead of these.
     """
 
     seed: int
     publics: tuple[Public, ...]
-    quiet: Serve
-    changing: Callable[[int], Serve]
-    splitting: Callable[[int], Serve]
-    publishing: Callable[[History], Serve]
-    stocked: Callable[[History, Kinds], Serve]
     private: str
     start: float = START
     spread: int = YEAR
+    only: Serve | None = None
     upstream: str | None = None
+
+    def quiet(self) -> Responder:
+        """Return a server that never publishes anything new."""
+        return self.publishing(())()
+
+    def changing(self, number: int) -> Serve:
+        """Publish another change before each poll, starting with change `number`."""
+        first = number % len(CHANGES)
+        return self.publishing(one_by_one((CHANGES[first:] + CHANGES[:first]) * _ROUNDS))
+
+    def splitting(self, number: int) -> Serve:
+        """Publish 0 to 2 changes, then split `latest` into 4 and later 16 parts, or only into 16.
+
+        There are six orders.
+        """
+        first = SPLITS[3:] if number % 6 >= 3 else SPLITS
+        return self.publishing(one_by_one((*CHANGES[: number % 3], *first)))
+
+    def publishing(self, history: History) -> Serve:
+        """Publish the given history."""
+        return self.only or partial(_REPOSITORY.serve, history)
+
+    def stocked(self, history: History, kinds: tuple[str, ...]) -> Serve:
+        """Publish the given history, with packs of these kinds."""
+        return self.only or partial(_stock(kinds).serve, history)
 
     def tape(self, oracle: str, number: int) -> Tape:
         """Return the random values of one case: the same for the same seed."""
@@ -85,18 +100,28 @@ class Testbed:
         scenario: Scenario,
         *,
         public: Public | None = None,
+        is_secure: bool = False,
+        is_private: bool = False,
         personal: Persona | None = None,
         entropy: Entropy | None = None,
         start: float | None = None,
         serve: Serve | None = None,
+        adapt: Callable[[Factory], Factory] = leave_unchanged,
     ) -> Setting:
         """Return a setting with the testbed's defaults for all omitted arguments.
 
         The machine is derived from `entropy`, so each case and each phone of a fleet has its own.
+        Unless there is an `upstream` server, the phone uses TLS if `is_secure`, and its server has
+        private addresses if `is_private`, because a client can see both. In memory nothing is
+        encrypted, so every byte is judged as usual.
         """
         entropy = Entropy(b"%d" % self.seed) if entropy is None else entropy
+        public = self.publics[0] if public is None else public
+        if self.upstream is None:
+            public = secure(public) if is_secure else public
+            public = replace(public, host=self.private) if is_private else public
         return Setting(
-            self.publics[0] if public is None else public,
+            public,
             self.owner(0) if personal is None else personal,
             entropy,
             self.start if start is None else start,
@@ -104,21 +129,8 @@ class Testbed:
             scenario,
             transport=Transport.MEMORY if self.upstream is None else Transport.SOCKETS,
             upstream=self.upstream,
+            adapt=adapt,
             machine=make_machine(entropy.seed),
-        )
-
-    def with_tls(self, public: Public, *, is_secure: bool) -> Public:
-        """Return the phone with TLS if `is_secure`, because a client can see whether TLS is used.
-
-        In memory nothing is encrypted, so every byte is judged as usual. If there is an `upstream`
-        server, the phone is not changed.
-        """
-        return secure(public) if is_secure and self.upstream is None else public
-
-    def with_host(self, public: Public, *, is_private: bool) -> Public:
-        """Return the phone with a server at private addresses if `is_private`."""
-        return (
-            replace(public, host=self.private) if is_private and self.upstream is None else public
         )
 
     def long_setting(self, number: int) -> Setting:
@@ -152,28 +164,13 @@ def plan_testbed(factory: Factory, seed: int) -> Testbed:
     testbed = Testbed(
         seed,
         tuple(replace(public, host=host) for public in _REPOSITORY.publics()),
-        _REPOSITORY.serve,
-        _serve_changes,
-        _serve_splits,
-        partial(partial, _REPOSITORY.serve),
-        _serve_stocked,
-        _draw_host(tape, is_inside=True),
+        private=_draw_host(tape, is_inside=True),
         start=START + tape.below(_DAY * _FRACTIONS) / _FRACTIONS,
     )
-    settings = (
-        testbed.setting(idle(1)),
-        testbed.setting(_LATER, public=secure(testbed.publics[0])),
-    )
+    settings = (testbed.setting(idle(1)), testbed.setting(_LATER, is_secure=True))
     if any(_follows(factory, setting) for setting in settings):
         return testbed
-    return replace(
-        testbed,
-        quiet=_serve_nothing,
-        changing=lambda _number: _serve_nothing,
-        splitting=lambda _number: _serve_nothing,
-        publishing=lambda _history: _serve_nothing,
-        stocked=lambda _history, _kinds: _serve_nothing,
-    )
+    return replace(testbed, only=lambda: scripted.respond)
 
 
 def _draw_host(tape: Tape, *, is_inside: bool) -> str:
@@ -193,31 +190,12 @@ def _long_setting(testbed: Testbed, number: int) -> Setting:
     tape = testbed.tape("long life", number)
     return testbed.setting(
         random_scenario(tape, HUNDRED_DAYS + tape.below(_MORE)),
-        public=testbed.with_tls(testbed.publics[0], is_secure=number % 4 < 2),
+        is_secure=number % 4 < 2,
         personal=testbed.owner(number),
         entropy=Entropy(b"long %d" % number),
     )
 
 
-def _serve_changes(number: int) -> Serve:
-    first = number % len(CHANGES)
-    return partial(_REPOSITORY.serve, one_by_one((CHANGES[first:] + CHANGES[:first]) * _ROUNDS))
-
-
-def _serve_splits(number: int) -> Serve:
-    """Publish 0 to 2 changes, then split `latest` into 4 and later 16 parts, or only into 16."""
-    first = SPLITS[3:] if number % 6 >= 3 else SPLITS
-    return partial(_REPOSITORY.serve, one_by_one((*CHANGES[: number % 3], *first)))
-
-
 @lru_cache(maxsize=16)
-def _stock(kinds: Kinds) -> Repository:
+def _stock(kinds: tuple[str, ...]) -> Repository:
     return Repository(b"lab", kinds=kinds)
-
-
-def _serve_stocked(history: History, kinds: Kinds) -> Serve:
-    return partial(_stock(kinds).serve, history)
-
-
-def _serve_nothing() -> Responder:
-    return scripted.respond

@@ -28,7 +28,7 @@ _LONGEST_INTERVAL: Final = 28_800
 TWO_YEARS: Final = 63_072_000
 """The minimum of the longest power-off, in seconds."""
 _DAY: Final = 86_400
-T = TypeVar("T")
+_Item = TypeVar("_Item")
 POLLS: Final = 6
 EVENT_SETS: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
     {
@@ -63,10 +63,7 @@ def random_scenario(tape: Tape, polls: int) -> Scenario:
 
 def shuffled_story(tape: Tape, polls: int) -> Scenario:
     """Return the events of 2014 and of everyday life in a random order, among `polls` + 1 polls."""
-    remaining = list(_STEPS)
-    steps = [POLL]
-    while remaining:
-        steps.append(remaining.pop(tape.below(len(remaining))))
+    steps = [POLL, *shuffled(_STEPS, tape)]
     for _ in range(polls - 1):
         steps.insert(1 + tape.below(len(steps)), POLL)
     return Scenario("the events of 2014 and everyday life in a random order", (*steps, POLL))
@@ -76,10 +73,7 @@ def busy_scenario(tape: Tape, polls: int) -> Scenario:
     """Draw a scenario in which each event occurs in about half of the intervals between polls."""
     steps = [POLL]
     for _ in range(polls - 1):
-        gap = [event for event in _STEPS if tape.below(2)]
-        while gap:
-            steps.append(gap.pop(tape.below(len(gap))))
-        steps.append(POLL)
+        steps += [*shuffled([event for event in _STEPS if tape.below(2)], tape), POLL]
     return Scenario(f"a busy life with {polls} polls", tuple(steps))
 
 
@@ -95,9 +89,7 @@ def with_burst(scenario: Scenario, number: int, tape: Tape) -> Scenario:
 
 def events_at_end(quiet: int, polls: int, tape: Tape) -> Scenario:
     """Return `quiet` polls without events, then each event once, and `polls` polls more."""
-    remaining = list(_EVENTS)
-    last = [remaining.pop(tape.below(len(remaining))) for _ in range(len(remaining))]
-    steps = (*(POLL,) * quiet, *last, *(POLL,) * polls)
+    steps = (*(POLL,) * quiet, *shuffled(_EVENTS, tape), *(POLL,) * polls)
     return Scenario(f"{quiet} quiet polls, a day with all events, {polls} polls", steps)
 
 
@@ -131,8 +123,8 @@ def idle(polls: int) -> Scenario:
     return Scenario(f"{polls} idle polls", (POLL,) * polls)
 
 
-def power_offs(polls: int, tape: Tape) -> Scenario:
-    """Return polls around power-offs of days, weeks, months, and more than two years.
+def power_offs(tape: Tape) -> Scenario:
+    """Return pairs of polls around power-offs of days, weeks, months, and more than two years.
 
     The exact lengths are drawn.
     """
@@ -142,10 +134,10 @@ def power_offs(polls: int, tape: Tape) -> Scenario:
         30 * _DAY + tape.below(370 * _DAY),
         TWO_YEARS + tape.below(200 * _DAY),
     )
-    steps = (POLL,) * polls
+    steps = [POLL, POLL]
     for length in lengths:
-        steps += (f"{OFF}{length}", *(POLL,) * polls)
-    return Scenario("power-offs from days to years", steps)
+        steps += [f"{OFF}{length}", POLL, POLL]
+    return Scenario("power-offs from days to years", tuple(steps))
 
 
 def crossed_scenario(row: Mapping[str, str], tape: Tape) -> Scenario:
@@ -200,7 +192,7 @@ def draw_interruption(number: int, tape: Tape) -> str:
     return RESET
 
 
-def shuffled(items: Sequence[T], tape: Tape) -> list[T]:
+def shuffled(items: Sequence[_Item], tape: Tape) -> list[_Item]:
     """Return the items in a random order."""
     remaining = list(items)
     return [remaining.pop(tape.below(len(remaining))) for _ in range(len(remaining))]

@@ -12,9 +12,8 @@ from typing import Final
 
 from client_sim.lab.clients.installing import with_installation
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.oracles.timing import judge_history
-from client_sim.lab.programme.batteries.servers import wrapped
+from client_sim.lab.programme.batteries.servers import judge_servers
 from client_sim.lab.programme.case import Battery, Case, judge_same_polls, without_quiet_steps
 from client_sim.lab.programme.conditions import (
     FACTORS,
@@ -28,6 +27,7 @@ from client_sim.lab.programme.covering import Crossings, Row, cover, measure
 from client_sim.lab.programme.setting import leave_unchanged
 from client_sim.lab.programme.testbed import Testbed
 from client_sim.lab.scenarios.generators import POLLS, crossed_scenario, with_idle_steps
+from client_sim.lab.servers.replies import wrapped
 from client_sim.lab.trace.machine import grow_older, make_machine
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
@@ -77,27 +77,21 @@ def list_rows(seed: int, size: int) -> tuple[Row, ...]:
 def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
     tape = testbed.tape("crossed", number)
     eventful = crossed_scenario(row, tape)
-    serve, mark, fault = (
-        publish(testbed, row, tape),
-        choose_mark(row, tape),
-        choose_fault(row, tape),
-    )
+    serve = publish(testbed, row, tape)
+    mark, fault = choose_mark(row, tape), choose_fault(row, tape)
     # The second half of the phones run the last build but one, for which there is an incremental
     # package.
     half = len(testbed.publics) // 2
     public = testbed.publics[tape.below(half) + (half if row["install"] == "step" else 0)]
     setting = testbed.setting(
         eventful,
-        public=testbed.with_host(
-            testbed.with_tls(public, is_secure=row["carrier"] == "TLS"),
-            is_private=row["addresses"] == "private",
-        ),
+        public=public,
+        is_secure=row["carrier"] == "TLS",
+        is_private=row["addresses"] == "private",
         entropy=Entropy(tape.data(8)),
         start=testbed.start + tape.below(testbed.spread),
         serve=serve,
-    )
-    setting = replace(
-        setting, adapt=leave_unchanged if row["install"] == "none" else with_installation
+        adapt=leave_unchanged if row["install"] == "none" else with_installation,
     )
     settings = [
         replace(
@@ -140,5 +134,4 @@ def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
 
 def _judge_marked(observations: Sequence[Observation]) -> tuple[Finding, ...]:
     """Compare phones whose servers differ, and name the server values that were sent back."""
-    first, *others = map(without_quiet_steps, observations)
-    return tuple(finding for other in others for finding in judge_server_state(first, other))
+    return judge_servers([*map(without_quiet_steps, observations)])

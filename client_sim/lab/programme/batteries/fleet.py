@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 from client_sim.lab.clients.loading import import_again
@@ -27,6 +26,7 @@ _GROUP: Final = 8  # phones that are compared together
 _FEW: Final = 3  # phones in a case that lasts until everything was published three times
 _STRIDE: Final = 80
 _ONE_KIND: Final = 3
+_SCENARIO: Final = idle(4)
 _LONG_SCENARIO: Final = idle(44)
 
 
@@ -59,16 +59,15 @@ def fleet(testbed: Testbed, size: int) -> Battery:
     other. In a quarter of the cases all phones are of one kind, so those that request a package
     must request the same one. A few of these cases continue until much was published.
     """
-    first = testbed.setting(idle(4), entropy=Entropy(b"first"))
 
     def make(number: int) -> Case:
         tape = testbed.tape("fleet", number)
         serve = testbed.changing(number) if number % 2 else testbed.quiet
-        with_tls = partial(testbed.with_tls, is_secure=number // 2 % 2 == 1)
+        is_secure = number // 2 % 2 == 1
         is_one_kind = number % 4 == _ONE_KIND
         # A real server's signatures may be valid for some days only.
         is_long = number % _STRIDE == _ONE_KIND and testbed.upstream is None
-        scenario = _LONG_SCENARIO if is_long else first.scenario
+        scenario = _LONG_SCENARIO if is_long else _SCENARIO
         others = []
         for place in range(_FEW if is_long else _GROUP - 1):
             phone = number * (_GROUP - 1) + place
@@ -76,7 +75,8 @@ def fleet(testbed: Testbed, size: int) -> Battery:
             others.append(
                 testbed.setting(
                     scenario,
-                    public=with_tls(testbed.publics[kind % len(testbed.publics)]),
+                    public=testbed.publics[kind % len(testbed.publics)],
+                    is_secure=is_secure,
                     personal=testbed.owner(phone),
                     entropy=Entropy(tape.data(8)),
                     # In half of the cases in any month, because a client may wait for one.
@@ -86,8 +86,10 @@ def fleet(testbed: Testbed, size: int) -> Battery:
             )
         if is_one_kind:
             return Case((*others,), _judge_one_kind)
-        own = replace(first, public=with_tls(first.public), serve=serve)
-        return Case((own, *others), judge_cardinality)
+        first = testbed.setting(
+            _SCENARIO, is_secure=is_secure, entropy=Entropy(b"first"), serve=serve
+        )
+        return Case((first, *others), judge_cardinality)
 
     question = "Do all phones of the fleet send the same bytes, whatever they are?"
     return Battery("fleet", "N2", question, size, make)
@@ -110,7 +112,8 @@ def split(testbed: Testbed, size: int) -> Battery:
             testbed.setting(
                 idle(8),
                 # Each of the six orders of events, with and without TLS.
-                public=testbed.with_tls(public, is_secure=(number + number // 6) % 2 == 1),
+                public=public,
+                is_secure=(number + number // 6) % 2 == 1,
                 personal=testbed.owner(number + place * size),
                 entropy=Entropy(tape.data(8)),
                 start=testbed.start + tape.below(WEEK),

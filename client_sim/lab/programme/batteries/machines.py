@@ -12,11 +12,10 @@ from client_sim.lab.clients.loading import import_again
 from client_sim.lab.oracles.connections import judge_handshakes
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.judging import judge_far_end
-from client_sim.lab.programme.batteries.servers import wrapped
 from client_sim.lab.programme.case import Battery, Case, judge_same_bytes, judge_same_trace
 from client_sim.lab.programme.conditions import spoil
 from client_sim.lab.programme.setting import Transport, make_phone_dial
-from client_sim.lab.programme.testbed import FAULTS, Testbed, secure
+from client_sim.lab.programme.testbed import FAULTS, Testbed
 from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.scenarios.generators import (
     draw_interruption,
@@ -26,6 +25,7 @@ from client_sim.lab.scenarios.generators import (
 )
 from client_sim.lab.servers.contents import Publication, halt, release
 from client_sim.lab.servers.faults_network import INSTALL
+from client_sim.lab.servers.replies import wrapped
 from client_sim.lab.trace.machine import grow_older, make_machine
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
@@ -77,17 +77,17 @@ def machine(testbed: Testbed, size: int) -> Battery:
         scenario = with_restarts(random_scenario(tape, _POLLS), tape)
         setting = testbed.setting(
             _add_break(scenario, break_kind, tape),
-            public=testbed.with_host(
-                testbed.with_tls(tape.pick(testbed.publics), is_secure=number % 2 == 1),
-                is_private=(number + turn // 2) % 2 == 1,
-            ),
+            public=tape.pick(testbed.publics),
+            is_secure=number % 2 == 1,
+            is_private=(number + turn // 2) % 2 == 1,
             personal=testbed.owner(number),
             entropy=Entropy(tape.data(8)),
             start=testbed.start + tape.below(testbed.spread),
             serve=serve,
+            adapt=adapt,
         )
         machines = [make_machine(tape.data(8)) for _ in range(_MACHINES)]
-        settings = [replace(setting, machine=each, adapt=adapt) for each in machines]
+        settings = [replace(setting, machine=each) for each in machines]
         settings[-1] = replace(settings[-1], altered=grow_older(machines[-1], tape, _POLLS - 1))
         return Case(tuple(settings), judge_same_trace, skipped)
 
@@ -126,18 +126,17 @@ def _cases(
 ) -> Callable[[int], Case]:
     def make(number: int) -> Case:
         tape = testbed.tape(transport.name, number)
-        phones = []
-        for place in range(_PHONES):
-            public = testbed.publics[(number * _PHONES + place) % len(testbed.publics)]
-            phones.append(
-                testbed.setting(
-                    idle(3),
-                    public=secure(public) if transport is Transport.TLS else public,
-                    personal=testbed.owner(number + place * size),
-                    entropy=Entropy(tape.data(8)),
-                    serve=testbed.changing(number) if number % 2 else testbed.quiet,
-                )
+        phones = [
+            testbed.setting(
+                idle(3),
+                public=testbed.publics[(number * _PHONES + place) % len(testbed.publics)],
+                is_secure=transport is Transport.TLS,
+                personal=testbed.owner(number + place * size),
+                entropy=Entropy(tape.data(8)),
+                serve=testbed.changing(number) if number % 2 else testbed.quiet,
             )
+            for place in range(_PHONES)
+        ]
         settings = tuple(replace(phone, transport=transport, dial=dial) for phone in phones)
         return Case(settings, _judge)
 

@@ -7,14 +7,15 @@ After an offer the examined client installs, which it does nowhere else in the l
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, NamedTuple
 
-from client_sim.lab.clients.installing import with_installation, with_unbootable_builds
+from client_sim.lab.clients.installing import with_installation
 from client_sim.lab.oracles.cardinality import CROWDS
 from client_sim.lab.oracles.choices import Offered, judge_choices, place_of
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.batteries.fleet import judge_installing
-from client_sim.lab.programme.batteries.servers import judge_servers, wrapped
+from client_sim.lab.programme.batteries.servers import judge_servers
 from client_sim.lab.programme.case import (
     Battery,
     Case,
@@ -28,6 +29,7 @@ from client_sim.lab.scenarios.generators import draw_interruption, idle, shuffle
 from client_sim.lab.servers.contents import Publication, release, widen
 from client_sim.lab.servers.faults_network import INSTALL
 from client_sim.lab.servers.hostile import INSTALLING
+from client_sim.lab.servers.replies import wrapped
 from client_sim.lab.trace.memory import Entropy, SeededEntropy
 from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.owner_events.events import EVERYDAY, KINDS_2014
@@ -84,15 +86,14 @@ def offers(testbed: Testbed, size: int) -> Battery:
         public = testbed.publics[phone % len(testbed.publics)]
         entropy = Entropy(b"%d offers %d" % (testbed.seed, phone))
         plan = _plan_offers(public, entropy, turn, kind, tape)
-        setting = replace(
-            testbed.setting(
-                Scenario(f"offers around {KINDS[kind]}", plan.steps),
-                public=testbed.with_tls(public, is_secure=(turn + kind) // 2 % 2 == 1),
-                personal=testbed.owner(2 * number),
-                entropy=entropy,
-                serve=testbed.publishing(plan.history),
-            ),
-            adapt=with_unbootable_builds if (turn + kind) % 3 == 0 else with_installation,
+        setting = testbed.setting(
+            Scenario(f"offers around {KINDS[kind]}", plan.steps),
+            public=public,
+            is_secure=(turn + kind) // 2 % 2 == 1,
+            personal=testbed.owner(2 * number),
+            entropy=entropy,
+            serve=testbed.publishing(plan.history),
+            adapt=partial(with_installation, boots=(turn + kind) % 3 != 0),
         )
         quiet = replace(
             setting,
@@ -102,12 +103,13 @@ def offers(testbed: Testbed, size: int) -> Battery:
 
         def judge(observations: Sequence[Observation]) -> tuple[Finding, ...]:
             known = sum(len(polls) for polls in _KNOWN)
-            whole = [each for each in observations if _is_whole(each, plan)]
-            own = (judge_choices(each, plan.offered, known) for each in whole)
-            return (
-                *judge_same_polls(observations),
-                *(finding for found in own for finding in found),
+            own = (
+                finding
+                for each in observations
+                if _is_whole(each, plan)
+                for finding in judge_choices(each, plan.offered, known)
             )
+            return (*judge_same_polls(observations), *own)
 
         return Case((setting, quiet), judge, _SKIPPED_GUARDS, derive=with_idle_steps)
 
@@ -183,15 +185,13 @@ def installs(testbed: Testbed, size: int) -> Battery:
             if name in kinds
         ]
         settings = tuple(
-            replace(
-                testbed.setting(
-                    idle(2),
-                    public=public,
-                    personal=testbed.owner(number + place * size),
-                    entropy=Entropy(tape.data(8)),
-                    start=testbed.start + tape.below(WEEK),
-                    serve=testbed.publishing(_OFFER),
-                ),
+            testbed.setting(
+                idle(2),
+                public=public,
+                personal=testbed.owner(number + place * size),
+                entropy=Entropy(tape.data(8)),
+                start=testbed.start + tape.below(WEEK),
+                serve=testbed.publishing(_OFFER),
                 adapt=with_installation,
             )
             for place, public in enumerate(phones)
@@ -222,8 +222,8 @@ def install_faults(testbed: Testbed, size: int) -> Battery:
             personal=testbed.owner(2 * number),
             entropy=Entropy(b"install %d" % number),
             serve=wrapped(testbed.publishing(_OFFER), fault.at(connections)),
+            adapt=with_installation,
         )
-        one = replace(one, adapt=with_installation)
         other = replace(one, personal=testbed.owner(2 * number + 1))
         if (turn + place // 2) % 2 == 0:
             return Case((one, other), judge_same_trace, _FAILING)
@@ -242,14 +242,12 @@ def install_state(testbed: Testbed, size: int) -> Battery:
 
     def make(number: int) -> Case:
         pair = INSTALLING[number]
-        public = testbed.publics[number % len(testbed.publics)]
-        setting = replace(
-            testbed.setting(
-                idle(3),
-                public=testbed.with_tls(public, is_secure=number // 2 % 2 == 1),
-                personal=testbed.owner(number),
-                entropy=Entropy(b"install state %d" % number),
-            ),
+        setting = testbed.setting(
+            idle(3),
+            public=testbed.publics[number % len(testbed.publics)],
+            is_secure=number // 2 % 2 == 1,
+            personal=testbed.owner(number),
+            entropy=Entropy(b"install state %d" % number),
             adapt=with_installation,
         )
         settings = tuple(

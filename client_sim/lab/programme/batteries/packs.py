@@ -6,10 +6,8 @@ from typing import Final
 
 from client_sim.lab.oracles.cardinality import judge_cardinality
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.oracles.server_state import judge_server_state
-from client_sim.lab.programme.batteries.servers import wrapped
+from client_sim.lab.programme.batteries.servers import judge_servers
 from client_sim.lab.programme.case import Battery, Case, judge_same_polls, judge_same_trace
-from client_sim.lab.programme.setting import Setting
 from client_sim.lab.programme.testbed import EVERY_KIND, WEEK, History, Serve, Testbed
 from client_sim.lab.scenarios.generators import busy_scenario, idle, without_events
 from client_sim.lab.servers.hostile import SMALL_PARTS, STOCKED_PARTS, WITHHOLDING_COUNT
@@ -21,7 +19,7 @@ from client_sim.lab.servers.packs import (
     make_history,
     make_steps,
 )
-from client_sim.lab.servers.replies import only_at
+from client_sim.lab.servers.replies import only_at, wrapped
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Channel, Observation
 
@@ -61,7 +59,7 @@ def parts(testbed: Testbed, size: int) -> Battery:
         serve = testbed.quiet if number < len(SMALL_PARTS) else testbed.stocked((), EVERY_KIND)
         setting = testbed.setting(
             idle(_POLLS),
-            public=testbed.with_tls(testbed.publics[0], is_secure=number % 2 == 1),
+            is_secure=number % 2 == 1,
             personal=testbed.owner(number),
             entropy=Entropy(b"parts %d" % number),
         )
@@ -87,7 +85,7 @@ def _make_announcement(testbed: Testbed, number: int, kind: str, states: tuple[s
         replace(setting, serve=_publish(testbed, kind, make_steps((state, "-", ""), kind)))
         for state in states
     )
-    return Case(settings, _judge_announcement if "bad" in states else _judge_servers)
+    return Case(settings, _judge_announcement if "bad" in states else judge_servers)
 
 
 def packs(testbed: Testbed, size: int) -> Battery:
@@ -104,7 +102,7 @@ def packs(testbed: Testbed, size: int) -> Battery:
         history = make_history(name, kind)
         setting = testbed.setting(
             idle(_POLLS),
-            public=testbed.with_tls(testbed.publics[0], is_secure=number // 4 % 2 == 1),
+            is_secure=number // 4 % 2 == 1,
             personal=testbed.owner(2 * number),
             entropy=Entropy(b"packs %d" % number),
             serve=(
@@ -149,8 +147,16 @@ def holdings(testbed: Testbed, size: int) -> Battery:
         serve = testbed.quiet if is_withheld else _publish(testbed, kind, make_history(name, kind))
         settings = []
         for place in range(_GROUP):
-            setting = _phone(
-                testbed, number * _GROUP + place, serve, is_secure=number // 2 % 2 == 1
+            phone = number * _GROUP + place
+            tape = testbed.tape("holdings", phone)
+            setting = testbed.setting(
+                idle(_POLLS),
+                public=testbed.publics[phone % len(testbed.publics)],
+                is_secure=number // 2 % 2 == 1,
+                personal=testbed.owner(phone),
+                entropy=Entropy(tape.data(8)),
+                start=testbed.start + tape.below(WEEK),
+                serve=serve,
             )
             if is_withheld:
                 pair = SMALL_PARTS[number // 2 % WITHHOLDING_COUNT + place % 3 * WITHHOLDING_COUNT]
@@ -165,20 +171,6 @@ def holdings(testbed: Testbed, size: int) -> Battery:
     return Battery("holdings", "N2", question, min(size, 2 * _COUNT), make)
 
 
-def _phone(testbed: Testbed, number: int, serve: Serve, *, is_secure: bool) -> Setting:
-    tape = testbed.tape("holdings", number)
-    return testbed.setting(
-        idle(_POLLS),
-        public=testbed.with_tls(
-            testbed.publics[number % len(testbed.publics)], is_secure=is_secure
-        ),
-        personal=testbed.owner(number),
-        entropy=Entropy(tape.data(8)),
-        start=testbed.start + tape.below(WEEK),
-        serve=serve,
-    )
-
-
 def _publish(testbed: Testbed, kind: str, history: History) -> Serve:
     """Publish a history of one kind of pack, as the only kind except for `_WITH_ALL`."""
     if kind in SMALL:
@@ -190,16 +182,12 @@ def _skipped_guards(name: str) -> frozenset[str]:
     return _FAILING if name == _IGNORED_HISTORY else frozenset()
 
 
-def _judge_servers(observations: Sequence[Observation]) -> tuple[Finding, ...]:
-    return judge_server_state(*observations)
-
-
 def _judge_later_polls(observations: Sequence[Observation]) -> tuple[Finding, ...]:
-    return judge_server_state(*(_without(_FIRST, each) for each in observations))
+    return judge_servers([_without(_FIRST, each) for each in observations])
 
 
 def _judge_announcement(observations: Sequence[Observation]) -> tuple[Finding, ...]:
-    return judge_server_state(*(_without(_SECOND, each) for each in observations))
+    return judge_servers([_without(_SECOND, each) for each in observations])
 
 
 def _judge_crowd_later_polls(observations: Sequence[Observation]) -> tuple[Finding, ...]:

@@ -29,6 +29,7 @@ from client_sim.lab.scenarios.generators import (
 from client_sim.lab.scenarios.owners import FIELDS, SHAPES, draw_shapes, list_singles, reshape
 from client_sim.lab.servers.contents import one_by_one, renew_content, renew_tables
 from client_sim.lab.servers.faults_network import NETWORK
+from client_sim.lab.servers.replies import wrapped
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 
@@ -53,10 +54,9 @@ def personal(testbed: Testbed, size: int, owners: int = _OWNERS) -> Battery:
         tape = testbed.tape("personal", number)
         setting = testbed.setting(
             random_scenario(tape, 2 + tape.below(2)),
-            public=testbed.with_host(
-                testbed.with_tls(tape.pick(testbed.publics), is_secure=number % 2 == 1),
-                is_private=number // 2 % 2 == 1,
-            ),
+            public=tape.pick(testbed.publics),
+            is_secure=number % 2 == 1,
+            is_private=number // 2 % 2 == 1,
             personal=testbed.owner(owners * number),
             entropy=Entropy(tape.data(8)),
             start=testbed.start + tape.below(testbed.spread),
@@ -81,8 +81,7 @@ def boundary(testbed: Testbed, size: int) -> Battery:
 
     @lru_cache(maxsize=2)
     def make_setting(is_secure: bool) -> Setting:
-        public = testbed.with_tls(testbed.publics[0], is_secure=is_secure)
-        return testbed.setting(_EVERYDAY, public=public)
+        return testbed.setting(_EVERYDAY, is_secure=is_secure)
 
     def make(number: int) -> Case:
         # TLS for every second shape of a field, and for the other shapes of the next field.
@@ -121,9 +120,7 @@ def events(testbed: Testbed, size: int) -> Battery:
         setting = testbed.setting(
             scenario,
             # With and without TLS for scenarios with and without restarts and publications.
-            public=testbed.with_tls(
-                testbed.publics[0], is_secure=(number // 2 + number // 4) % 2 == 1
-            ),
+            is_secure=(number // 2 + number // 4) % 2 == 1,
             personal=testbed.owner(number),
             entropy=Entropy(tape.data(8)),
             # Events could show in what a phone fetches, so some cases always publish something.
@@ -141,13 +138,12 @@ def _make_offline(testbed: Testbed, number: int) -> Case:
     quiet_polls = _QUIET + tape.below(10)
     scenario = events_at_end(quiet_polls, _UNREACHED + 3, tape)
     wrap = tape.pick(_OUTAGES).at(range(quiet_polls, quiet_polls + _UNREACHED))
-    serve = testbed.quiet
     setting = testbed.setting(
         scenario,
-        public=testbed.with_tls(testbed.publics[0], is_secure=tape.below(2) == 1),
+        is_secure=tape.below(2) == 1,
         personal=testbed.owner(number),
         entropy=Entropy(tape.data(8)),
-        serve=lambda: wrap(serve()),
+        serve=wrapped(testbed.quiet, wrap),
     )
     quiet = replace(setting, scenario=without_events(scenario))
     return Case((setting, quiet), judge_same_polls, _FAILING, derive=without_events)
@@ -161,7 +157,8 @@ def public(testbed: Testbed, size: int) -> Battery:
         turn, kind = divmod(number, len(testbed.publics))
         setting = testbed.setting(
             shuffled_story(tape, 3),
-            public=testbed.with_tls(testbed.publics[kind], is_secure=(turn + kind) % 2 == 1),
+            public=testbed.publics[kind],
+            is_secure=(turn + kind) % 2 == 1,
             personal=testbed.owner(number),
             entropy=Entropy(tape.data(8)),
             serve=testbed.changing(number),
@@ -187,8 +184,8 @@ def horizon(testbed: Testbed, size: int) -> Battery:
             testbed.long_setting(number)
             if long
             else testbed.setting(
-                power_offs(2, testbed.tape("drawer", number)),
-                public=testbed.with_tls(testbed.publics[0], is_secure=number % 4 == 3),
+                power_offs(testbed.tape("drawer", number)),
+                is_secure=number % 4 == 3,
                 personal=testbed.owner(number),
                 entropy=Entropy(b"horizon %d" % number),
             )

@@ -10,10 +10,10 @@ from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.oracles.timing import decode_intervals, judge_history
 from client_sim.lab.programme.case import Battery, Case, judge_same_bytes, judge_same_trace
 from client_sim.lab.programme.setting import Setting
-from client_sim.lab.programme.testbed import FAULTS, Serve, Testbed
+from client_sim.lab.programme.testbed import FAULTS, Testbed
 from client_sim.lab.scenarios.generators import idle
 from client_sim.lab.servers.hostile import HOSTILE, TOGETHER
-from client_sim.lab.servers.replies import Wrap
+from client_sim.lab.servers.replies import wrapped
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 
@@ -49,7 +49,7 @@ def server_state(testbed: Testbed, size: int) -> Battery:
         others = pair.others if turn == 2 or pair is TOGETHER else ()
         setting = testbed.setting(
             idle(_PATIENT if is_patient else _POLLS),
-            public=testbed.with_tls(testbed.publics[0], is_secure=turn == 2),
+            is_secure=turn == 2,
             personal=testbed.owner(number),
             entropy=Entropy(b"server %d" % number),
         )
@@ -79,11 +79,6 @@ def _judge_slow(observations: Sequence[Observation]) -> tuple[Finding, ...]:
     )
 
 
-def wrapped(serve: Serve, wrap: Wrap) -> Serve:
-    """Return a factory of servers that are changed by `wrap`."""
-    return lambda: wrap(serve())
-
-
 def faults(testbed: Testbed, size: int) -> Battery:
     """Let two owners' phones meet the same fault in one poll or in all, and a third phone none.
 
@@ -100,7 +95,7 @@ def faults(testbed: Testbed, size: int) -> Battery:
             idle(polls),
             # The number of groups is odd, so a fault occurs once with TLS (in one poll, or in all)
             # and once without.
-            public=testbed.with_tls(testbed.publics[0], is_secure=group % 2 == 1),
+            is_secure=group % 2 == 1,
             personal=testbed.owner(group),
             entropy=Entropy(b"fault %d" % group),
             serve=testbed.changing(group),

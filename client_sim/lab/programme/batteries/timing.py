@@ -15,7 +15,7 @@ from client_sim.lab.oracles.timing import (
 from client_sim.lab.oracles.trust_state import judge_stationarity
 from client_sim.lab.programme.case import Battery, Case, judge_same_bytes
 from client_sim.lab.programme.setting import Setting
-from client_sim.lab.programme.testbed import HUNDRED_DAYS, Testbed
+from client_sim.lab.programme.testbed import HUNDRED_DAYS, Testbed, secure
 from client_sim.lab.scenarios.generators import (
     draw_interruption,
     idle,
@@ -53,7 +53,7 @@ def timing(testbed: Testbed, size: int) -> Battery:
         seed = tape.data(8)
         setting = testbed.setting(
             idle(_POLLS),
-            public=testbed.with_tls(testbed.publics[0], is_secure=number % 2 == 1),
+            is_secure=number % 2 == 1,
             personal=testbed.owner(number),
             entropy=Entropy(seed),
         )
@@ -106,7 +106,7 @@ def _make_late(testbed: Testbed, number: int) -> Case:
     seed = tape.data(8)
     setting = testbed.setting(
         idle(_LATE_POLLS),
-        public=testbed.with_tls(testbed.publics[0], is_secure=number // _STRIDE % 2 == 0),
+        is_secure=number // _STRIDE % 2 == 0,
         personal=testbed.owner(number),
         entropy=Entropy(seed),
     )
@@ -116,7 +116,7 @@ def _make_late(testbed: Testbed, number: int) -> Case:
     public = testbed.publics[(5 + 2 * number) % len(testbed.publics)]
     other = replace(
         setting,
-        public=testbed.with_tls(public, is_secure=setting.public.tls),
+        public=secure(public) if setting.public.tls else public,
         personal=testbed.owner(number + 1),
         entropy=Entropy(seed, instead),
     )
@@ -139,7 +139,7 @@ def stationarity(testbed: Testbed, size: int) -> Battery:
     def make(number: int) -> Case:
         setting = testbed.setting(
             idle(30),
-            public=testbed.with_tls(testbed.publics[0], is_secure=number % 2 == 1),
+            is_secure=number % 2 == 1,
             personal=testbed.owner(number),
             entropy=Entropy(b"still %d" % number),
         )

@@ -105,12 +105,12 @@ def test_idle_and_overslept():
 def test_drawer():
     """A phone that is switched off for days, weeks, months, and two years or more."""
     assert TWO_YEARS == 730 * 86_400
-    steps = power_offs(2, Tape(1)).steps
+    steps = power_offs(Tape(1)).steps
     assert [step for step in steps if step == POLL] == [POLL] * 10
     days = [int(step.removeprefix("off ")) / 86_400 for step in steps if step != POLL]
     for length, (least, most) in zip(days, ((1, 7), (7, 30), (30, 400), (730, 930)), strict=True):
         assert least <= length < most
-    assert power_offs(2, Tape(1)) == power_offs(2, Tape(1)) != power_offs(2, Tape(2))
+    assert power_offs(Tape(1)) == power_offs(Tape(1)) != power_offs(Tape(2))
 
 
 ROW = {
