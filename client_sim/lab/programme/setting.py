@@ -16,9 +16,9 @@ from client_sim.lab.scenarios.limits import PATIENCE
 from client_sim.lab.servers.scripted import Authority, ListeningServer, make_authority
 from client_sim.lab.trace.identity import on_machine
 from client_sim.lab.trace.machine import Machine, make_machine
-from client_sim.lab.trace.memory import DrivenWorld, Entropy, MemoryWorld, Responder
+from client_sim.lab.trace.memory import Entropy, MemoryWorld, Responder
 from client_sim.lab.trace.observation import Observation
-from client_sim.lab.trace.sockets import Dial, MakeDial, Relay, SocketWorld
+from client_sim.lab.trace.sockets import Dial, DrivenWorld, MakeDial, Relay, SocketWorld
 from client_sim.persona import Persona
 from client_sim.world import Factory, Public
 

@@ -12,9 +12,10 @@ from typing import Final, cast
 from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.scenarios.limits import PATIENCE, Overdue, confine
 from client_sim.lab.trace.bypasses import watch_bypasses
-from client_sim.lab.trace.memory import DrivenWorld, MemoryWorld
+from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.lab.trace.recording import RecordingWorld
+from client_sim.lab.trace.sockets import DrivenWorld
 from client_sim.owner_events.events import EVERYDAY, KINDS_2014, Kind, describe
 from client_sim.persona import Persona
 from client_sim.world import Client, Event, Factory, World
@@ -101,7 +102,7 @@ def run_scenario(
     try:
         with confine(patience), _watch(recording, world):
             _drive(
-                _Phone(factory, recording), renew, after_poll, recording, world, scenario, persona
+                *(factory, recording, world, scenario, persona), renew=renew, after_poll=after_poll
             )
     except Overdue as error:
         raise ClientOverdueError(
@@ -120,20 +121,6 @@ def _watch(recording: RecordingWorld, world: DrivenWorld) -> AbstractContextMana
     return watch_bypasses(lambda attempt: recording.note(Channel.DETOUR, attempt))
 
 
-class _Phone:
-    """A phone's current client, with its factory and its world."""
-
-    def __init__(self, factory: Factory, world: World) -> None:
-        self.factory = factory
-        self.world = world
-        self.client: Client
-        self.start()
-
-    def start(self) -> None:
-        """Make a new client."""
-        self.client = self.factory(self.world)
-
-
 class _OtherWorld:
     """The same world as another object, so that state attached to the old object is not found."""
 
@@ -145,14 +132,17 @@ class _OtherWorld:
 
 
 def _drive(
-    phone: _Phone,
-    renew: Callable[[], Factory] | None,
-    after_poll: Callable[[], None],
+    factory: Factory,
     recording: RecordingWorld,
     world: DrivenWorld,
     scenario: Scenario,
     persona: Persona,
+    *,
+    renew: Callable[[], Factory] | None,
+    after_poll: Callable[[], None],
 ) -> None:
+    seen: World = recording
+    client = factory(seen)
     start = due = world.now()
     polls = 0
     for index, step in enumerate(scenario.steps):
@@ -163,8 +153,8 @@ def _drive(
             world.advance_to(max(world.now(), due))
             polls += 1
             recording.begin_poll(polls)
-            recording.note_outcome(phone.client.poll())
-            due = _read_due(phone.client, world)
+            recording.note_outcome(client.poll())
+            due = _read_due(client, world)
             recording.note(Channel.SCHEDULE, repr(due).encode())
             after_poll()
             continue
@@ -175,34 +165,27 @@ def _drive(
             continue
         recording.phase = f"step {index + 1} {step}"
         if step == RENEWAL:
-            phone.factory = phone.factory if renew is None else renew()
-            phone.world = cast("World", _OtherWorld(recording))
-        _apply_step(phone, recording, world, step, persona)
-        new_due = _read_due(phone.client, world) if polls else due
+            factory = factory if renew is None else renew()
+            seen = cast("World", _OtherWorld(recording))
+        if step.startswith(BACK):
+            world.set_back(float(step.removeprefix(BACK)))
+        elif _interrupt(recording, world, step):
+            client = factory(seen)
+        else:
+            client.on_event(recording.watch(make_event(step, persona)))
+        new_due = _read_due(client, world) if polls else due
         if new_due != due or step in _RESETS:
             due = new_due
             recording.note(Channel.DUE, repr(due).encode())
 
 
-def _apply_step(
-    phone: _Phone,
-    recording: RecordingWorld,
-    world: DrivenWorld,
-    step: str,
-    persona: Persona,
-) -> None:
-    """Apply one step, which may start a new client."""
-    if step.startswith(BACK):
-        world.set_back(float(step.removeprefix(BACK)))
-        return
+def _interrupt(recording: RecordingWorld, world: DrivenWorld, step: str) -> bool:
+    """Apply a reboot, a reset or a power-off; return False for any other step."""
     if step.startswith(OFF):
         world.advance_to(world.now() + float(step.removeprefix(OFF)))
     if step in _RESETS:
         recording.state.clear()
-    if step == REBOOT or step in _RESETS or step.startswith(OFF):
-        phone.start()
-    else:
-        phone.client.on_event(recording.watch(make_event(step, persona)))
+    return step == REBOOT or step in _RESETS or step.startswith(OFF)
 
 
 def _read_due(client: Client, world: DrivenWorld) -> float:

@@ -39,7 +39,6 @@ _SOCKETS: Final = frozenset(
 _PROGRAMS: Final = frozenset(
     {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"}
 )
-_FORK: Final = "_posixsubprocess.fork_exec"
 _SLEEP: Final = "time.sleep"  # an audit event, too, from Python 3.13 on
 _WAITS: Final[tuple[tuple[Any, str], ...]] = (
     *((time, "sleep"), (select, "select"), (signal, "sigtimedwait")),
@@ -78,7 +77,7 @@ def prepare_to_watch() -> None:
         if hasattr(owner, name):  # not every system has every call
             setattr(owner, name, _watch_call(f"{owner.__name__}.{name}", getattr(owner, name)))
     # `multiprocessing` starts its processes with this call, which raises no audit event.
-    _posixsubprocess.fork_exec = _forbid_call(_FORK, _posixsubprocess.fork_exec)
+    _posixsubprocess.fork_exec = _forbid_fork(_posixsubprocess.fork_exec)
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -117,11 +116,11 @@ def _watch_call(event: str, call: Callable[..., Any]) -> Callable[..., Any]:
     return watched
 
 
-def _forbid_call(event: str, call: Callable[..., Any]) -> Callable[..., Any]:
+def _forbid_fork(call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     def forbidden(*arguments: Any) -> Any:  # noqa: ANN401  # as it is called
         if _note is not None:
-            _refuse(event, str(arguments[0]))
+            _refuse("_posixsubprocess.fork_exec", str(arguments[0]))
         return call(*arguments)
 
     return forbidden

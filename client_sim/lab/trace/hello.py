@@ -6,7 +6,7 @@ Network observers use JA4 fingerprints to distinguish programs and their version
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 _HANDSHAKE: Final = 22
@@ -54,7 +54,7 @@ class ClientHello:
 @dataclass(slots=True)
 class _Reader:
     data: bytes
-    at: int = field(default=0)
+    at: int = 0
 
     def take(self, count: int) -> bytes:
         if self.at + count > len(self.data):

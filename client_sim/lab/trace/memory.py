@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from types import MappingProxyType
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 from client_sim.lab.trace.hello import Wire
 from client_sim.persona import Persona
-from client_sim.world import Public, Stream, World
+from client_sim.world import Public, Stream
 
 OTHER_ADDRESS: Final = "192.0.2.1"
 """The address of every host except the update server (RFC 5737: not routed)."""
@@ -59,28 +59,6 @@ class SeededEntropy:
         seed = self._entropy.seed_of(self._poll)
         place = b"%d\x00%d\x00%d\x00%s" % (self._poll, n, self._drawn[n], seed)
         return hashlib.shake_256(place).digest(n)
-
-
-class DrivenWorld(World, Protocol):
-    """A world whose clock a scenario moves."""
-
-    def advance_to(self, now: float) -> None:
-        """Set the clock to epoch seconds `now`."""
-
-    def set_back(self, seconds: float) -> None:
-        """Set the phone's clock back by `seconds`; in memory the server's clock is not changed."""
-
-    def begin_poll(self, poll: int) -> None:
-        """Switch to the randomness of a poll; the first is 1."""
-
-    def far_ends(self) -> Sequence[bytes] | None:
-        """Close open connections, and return what the other end of each connection received.
-
-        The order is that of connecting. None if the other end is this object.
-        """
-
-    def wires(self) -> Sequence[Wire] | None:
-        """Return what the network saw of each connection; None if there is no network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +215,7 @@ def is_private(host: str) -> bool:
 
 
 class VirtualWorld:
-    """Base class of the lab's worlds, with a virtual clock."""
+    """Base class of the lab's worlds, whose clock a scenario moves."""
 
     def __init__(
         self, public: Public, personal: Persona | None, *, entropy: Entropy, start: float
@@ -254,16 +232,27 @@ class VirtualWorld:
         return self._now - self._set_back
 
     def advance_to(self, now: float) -> None:
-        """Set the virtual time."""
+        """Set the clock to epoch seconds `now`."""
         self._now = now + self._set_back
 
     def set_back(self, seconds: float) -> None:
-        """Set the phone's clock back."""
+        """Set the phone's clock back; in memory the server's clock is not changed."""
         self._set_back += seconds
 
     def begin_poll(self, poll: int) -> None:
-        """Switch to the randomness of a poll."""
+        """Switch to the randomness of a poll; the first is 1."""
         self.entropy.begin_poll(poll)
+
+    def far_ends(self) -> Sequence[bytes] | None:
+        """Close open connections, and return what the other end of each connection received.
+
+        The order is that of connecting. None if the other end is this object.
+        """
+        return None
+
+    def wires(self) -> Sequence[Wire] | None:
+        """Return what the network saw of each connection; None if there is no network."""
+        return None
 
 
 class MemoryWorld(VirtualWorld):
@@ -309,11 +298,3 @@ class MemoryWorld(VirtualWorld):
 
     def _wait(self, seconds: float) -> None:
         self._now += seconds
-
-    def far_ends(self) -> Sequence[bytes] | None:
-        """Return None: there are no sockets."""
-        return None
-
-    def wires(self) -> Sequence[Wire] | None:
-        """Return None: there is no network."""
-        return None

@@ -11,8 +11,9 @@ from ipaddress import ip_address
 from typing import Any
 
 from client_sim.lab.trace.hello import Wire
-from client_sim.lab.trace.memory import DrivenWorld, MemoryStream
+from client_sim.lab.trace.memory import MemoryStream
 from client_sim.lab.trace.observation import RESET, Channel, Departure, Draw, Observation, Read
+from client_sim.lab.trace.sockets import DrivenWorld
 from client_sim.persona import Persona
 from client_sim.world import Event, Public, Stream
 

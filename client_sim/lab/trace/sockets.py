@@ -12,7 +12,13 @@ from typing import Final, Self
 
 from client_sim.lab.errors import EnvironmentFailedError
 from client_sim.lab.trace.hello import Wire, read_wire
-from client_sim.lab.trace.memory import OTHER_ADDRESS, Entropy, MemoryStream, VirtualWorld
+from client_sim.lab.trace.memory import (
+    OTHER_ADDRESS,
+    Entropy,
+    MemoryStream,
+    MemoryWorld,
+    VirtualWorld,
+)
 from client_sim.persona import Persona
 from client_sim.world import Public, Stream
 
@@ -242,7 +248,7 @@ class SocketWorld(VirtualWorld):
             stream.wire = self._dial(wire, tls)
         return stream
 
-    def far_ends(self) -> Sequence[bytes] | None:
+    def far_ends(self) -> Sequence[bytes]:
         """Close all connections and return what the other end read on each."""
         ended = self._end_connections()
         if self._received is None:
@@ -254,7 +260,7 @@ class SocketWorld(VirtualWorld):
             for stream in self._streams
         ]
 
-    def wires(self) -> Sequence[Wire] | None:
+    def wires(self) -> Sequence[Wire]:
         """Return the network's view of each relayed connection."""
         return [read_wire(each.data, is_reset=each.is_reset) for each in self._end_connections()]
 
@@ -266,6 +272,9 @@ class SocketWorld(VirtualWorld):
                 s if isinstance(s, _Sink) else self._relay.take(s.local_port) for s in self._streams
             ]
         return self._ended
+
+
+DrivenWorld = MemoryWorld | SocketWorld
 
 
 class _Sink(MemoryStream):
