@@ -10,6 +10,7 @@ from client_sim.lab.commands.running import ending_with_children, fail, show_pro
 from client_sim.lab.errors import LabError
 from client_sim.lab.programme.execute import run_matrix
 from client_sim.lab.programme.library import OURS
+from client_sim.lab.programme.runner import open_pool
 from client_sim.lab.report.json import matrix_to_dict
 from client_sim.lab.report.kill_matrix import render_matrix
 
@@ -41,9 +42,13 @@ def mutants_command(
     """
     profile = "probe" if quick else "mutant"
     try:
-        with ending_with_children(), show_progress() as on_progress:
+        with (
+            ending_with_children(),
+            show_progress() as on_progress,
+            open_pool(jobs) as pool,
+        ):
             matrix = run_matrix(
-                *(profile, seed, jobs, on_progress),
+                *(profile, seed, pool, on_progress),
                 libraries=libraries or (OURS,),
                 quick=quick,
                 enough=_ENOUGH if quick else None,

@@ -151,19 +151,16 @@ def _run(
     # The leaky clients use the same pool, because its workers have already parsed and checked
     # the metadata that they need.
     with show_progress() as on_progress, open_pool(jobs) as pool:
-        result = run_programme(
-            Plan(client, "full" if full else "quick", seed), jobs, on_progress, pool
-        )
+        result = run_programme(Plan(client, "full" if full else "quick", seed), pool, on_progress)
         matrix = None
         wants_matrix = client == "clean" if mutants is None else mutants
         if wants_matrix and not result.given_up:
             try:
                 matrix = run_matrix(
-                    *("mutant" if full else "probe", seed, jobs, on_progress),
+                    *("mutant" if full else "probe", seed, pool, on_progress),
                     libraries=(OURS,),
                     quick=not full,
                     enough=_ENOUGH,
-                    pool=pool,
                 )
             except ClientOverdueError as error:
                 result = replace(result, given_up=f"the kill matrix is missing: {error}")

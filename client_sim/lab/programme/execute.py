@@ -1,7 +1,6 @@
 """Execution of a programme: all batteries on one client, or the instrument on all leaky clients."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -11,8 +10,7 @@ from client_sim.lab.clients.loading import load_client
 from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.mutants.mutant import Mutant
 from client_sim.lab.programme.batteries.crossed import measure_crossings
-from client_sim.lab.programme.case import Battery, Case
-from client_sim.lab.programme.covering import Crossings
+from client_sim.lab.programme.case import Battery, Case, Judge
 from client_sim.lab.programme.library import ARGUED, HARMLESS, METHODS, OURS, load_library
 from client_sim.lab.programme.plan import BATTERIES, Plan, Profile, make_batteries, profile_of
 from client_sim.lab.programme.result import (
@@ -22,21 +20,20 @@ from client_sim.lab.programme.result import (
     ProgrammeResult,
     Smallest,
 )
-from client_sim.lab.programme.run import QUESTIONS, Runs, Tally, judge_of
+from client_sim.lab.programme.run import QUESTIONS, Runs, Tally, judge_run
 from client_sim.lab.programme.runner import (
     Mapper,
     Tallies,
     Task,
     Trial,
     merge,
-    open_pool,
     plan_tasks,
     run_planned,
     run_task,
     try_mutant,
 )
 from client_sim.lab.programme.server_trials import CHECKS, LEAKY, SERVERS, try_server
-from client_sim.lab.programme.setting import observe
+from client_sim.lab.programme.setting import Setting, observe
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.programme.survey import survey_fields, survey_intervals
 from client_sim.lab.programme.testbed import Testbed, plan_testbed
@@ -55,12 +52,10 @@ OnProgress = Callable[[str, int, int], None]
 """Receives progress: the kind of work, how much of it is done, and how much there is."""
 
 
-def run_programme(
-    plan: Plan, jobs: int, on_progress: OnProgress, pool: Mapper | None = None
-) -> ProgrammeResult:
+def run_programme(plan: Plan, pool: Mapper, on_progress: OnProgress) -> ProgrammeResult:
     """Examine a client with every battery; the same plan gives the same result.
 
-    The work is distributed over `jobs` new processes, or over those of `pool` if it is given.
+    The work is distributed over the processes of `pool`.
     """
     factory = load_client(plan.client)
     testbed = plan_testbed(factory, plan.seed)
@@ -70,12 +65,9 @@ def run_programme(
     # processes end at about the same time.
     order = sorted(tasks, key=lambda task: task.first)
     with memoised():
-        with _use(pool, jobs) as mapper:
-            parts = mapper.map(run_planned, [(plan, task) for task in order])
-            tallies, given_up = _collect(tasks, order, parts, on_progress)
-        if given_up:
-            return _break_off(plan, batteries, tallies, given_up)
-        return _conclude(plan, factory, testbed, batteries, tallies, _PHONES)
+        parts = pool.map(run_planned, [(plan, task) for task in order])
+        found = _collect(tasks, order, parts, on_progress)
+        return _conclude(plan, factory, testbed, batteries, *found, _PHONES)
 
 
 def run_batteries(
@@ -92,14 +84,8 @@ def run_batteries(
     tasks = plan_tasks(batteries, _CHUNK)
     with memoised():
         parts = (run_task(Runs(factory), batteries, task, profile) for task in tasks)
-        tallies, given_up = _collect(tasks, tasks, parts, on_progress)
-        if given_up:
-            return _break_off(plan, batteries, tallies, given_up)
-        return _conclude(plan, factory, testbed, batteries, tallies, phones)
-
-
-def _use(pool: Mapper | None, jobs: int) -> AbstractContextManager[Mapper]:
-    return open_pool(jobs) if pool is None else nullcontext(pool)
+        found = _collect(tasks, tasks, parts, on_progress)
+        return _conclude(plan, factory, testbed, batteries, *found, phones)
 
 
 def _collect(
@@ -126,61 +112,20 @@ def _conclude(
     testbed: Testbed,
     batteries: Sequence[Battery],
     tallies: Tallies,
+    given_up: str,
     phones: int,
 ) -> ProgrammeResult:
-    sample = batteries[0].make(0).settings[0]
+    """Return the result; a client that was given up is not run again."""
+    questions = [(each.oracle, each.claim, each.question) for each in batteries]
+    questions += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
+    own = [tallies[each.oracle] for each in batteries if each.oracle in tallies]
     places = sorted({place for tally in tallies.values() for place in tally.places})
     owners = {
         setting.personal: None
         for battery, number in places
         for setting in batteries[battery].make(number).settings
     }
-    made: list[Client] = []
-
-    def make(world: World) -> Client:
-        made.append(factory(world))
-        return made[-1]
-
-    return replace(
-        _summarise(
-            plan,
-            batteries,
-            tallies,
-            lambda oracle: _find_smallest(factory, batteries, tallies, oracle),
-        ),
-        sample=observe(make, sample),
-        installs=any(map(is_polling, made)),
-        fields=survey_fields(factory, testbed, phones),
-        intervals=survey_intervals(factory, testbed, phones),
-        owners=(sample.personal, *owners),
-    )
-
-
-def _break_off(
-    plan: Plan, batteries: Sequence[Battery], tallies: Tallies, given_up: str
-) -> ProgrammeResult:
-    """Return what was found before the client was given up; the client is not run again."""
-    owners = {
-        setting.personal: None
-        for tally in tallies.values()
-        for place, number in tally.places
-        for setting in batteries[place].make(number).settings
-    }
-    found = _summarise(plan, batteries, tallies, lambda _oracle: None)
-    return replace(found, given_up=given_up, owners=tuple(owners), crossings=None)
-
-
-def _summarise(
-    plan: Plan,
-    batteries: Sequence[Battery],
-    tallies: Tallies,
-    find_smallest: Callable[[str], Smallest | None],
-) -> ProgrammeResult:
-    """Return the questions and findings, without a sample of the client's requests."""
-    questions = [(each.oracle, each.claim, each.question) for each in batteries]
-    questions += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
-    own = [tallies[each.oracle] for each in batteries if each.oracle in tallies]
-    return ProgrammeResult(
+    result = ProgrammeResult(
         client=plan.client,
         profile=plan.profile,
         seed=plan.seed,
@@ -188,20 +133,38 @@ def _summarise(
         polls=sum(tally.polls for tally in own),
         size=sum(tally.size for tally in own),
         batteries=tuple(
-            _result(each, tallies[oracle], find_smallest(oracle))
-            for each in questions
-            for oracle in each[:1]
-            if oracle in tallies
+            _result(
+                question,
+                tallies[question[0]],
+                None if given_up else _find_smallest(factory, batteries, tallies, question[0]),
+            )
+            for question in questions
+            if question[0] in tallies
         ),
         sample=Observation((), (), (), (), None),
         scope=_describe_scope(batteries, plan.profile),
-        crossings=_measure_crossings(batteries, plan.seed),
+        owners=tuple(owners),
+        given_up=given_up,
     )
+    if given_up:
+        return result
+    sample = batteries[0].make(0).settings[0]
+    crossed = [battery.size for battery in batteries if battery.oracle == "crossed"]
+    made: list[Client] = []
 
+    def make(world: World) -> Client:
+        made.append(factory(world))
+        return made[-1]
 
-def _measure_crossings(batteries: Sequence[Battery], seed: int) -> Crossings | None:
-    sizes = [battery.size for battery in batteries if battery.oracle == "crossed"]
-    return measure_crossings(seed, sizes[0]) if sizes else None
+    return replace(
+        result,
+        sample=observe(make, sample),
+        installs=any(map(is_polling, made)),
+        fields=survey_fields(factory, testbed, phones),
+        intervals=survey_intervals(factory, testbed, phones),
+        owners=(sample.personal, *owners),
+        crossings=measure_crossings(plan.seed, crossed[0]) if crossed else None,
+    )
 
 
 def _describe_scope(batteries: Sequence[Battery], profile: str) -> str:
@@ -218,20 +181,19 @@ def _describe_scope(batteries: Sequence[Battery], profile: str) -> str:
 def run_matrix(
     profile: str,
     seed: int,
-    jobs: int,
+    pool: Mapper,
     on_progress: OnProgress,
     *,
     libraries: tuple[str, ...],
     quick: bool,
     enough: int | None = None,
-    pool: Mapper | None = None,
 ) -> Matrix:
     """Test the instrument on leaky clients, and with our own library on harmless ones and servers.
 
     `quick` takes one leaky client and one server of each family, chosen by the seed, and no
     harmless client. A client that `enough` independent methods have found is not examined further,
     and little further if only one method has found it (`try_client`); with None all methods
-    examine it. The work is distributed over the processes of `pool` if it is given.
+    examine it. The work is distributed over the processes of `pool`.
     """
     plan = Plan("", profile, seed)
     names = (*libraries, HARMLESS) if OURS in libraries else libraries
@@ -246,25 +208,23 @@ def run_matrix(
     oracles = (*(o for o in BATTERIES if o in used), *QUESTIONS, *(CHECKS if servers else ()))
     rows: list[MatrixRow] = []
     equivalents: list[MatrixRow] = []
-    with _use(pool, jobs) as mapper:
 
-        def add(mutant: Mutant | ServerMutant, trial: Trial, *, is_leaky: bool) -> None:
-            not_asked = tuple(oracle for oracle in oracles if oracle not in trial.examined_by)
-            row = MatrixRow(mutant.id, mutant.family, mutant.leak, trial.killed_by, not_asked)
-            (rows if is_leaky else equivalents).append(row)
-            on_progress("mutants", len(rows) + len(equivalents), len(mutants) + len(servers))
+    def add(mutant: Mutant | ServerMutant, trial: Trial, *, is_leaky: bool) -> None:
+        not_asked = tuple(oracle for oracle in oracles if oracle not in trial.examined_by)
+        row = MatrixRow(mutant.id, mutant.family, mutant.leak, trial.killed_by, not_asked)
+        (rows if is_leaky else equivalents).append(row)
+        on_progress("mutants", len(rows) + len(equivalents), len(mutants) + len(servers))
 
-        calls = [
-            (plan, name, number, None if name == HARMLESS else enough)
-            for name, number, _ in mutants
-        ]
-        # Submit both before waiting for either, so that no process is idle in between.
-        trials = mapper.map(try_mutant, calls)
-        examined = mapper.map(try_server, [(number, seed) for number, _ in servers])
-        for (name, _, mutant), trial in zip(mutants, trials, strict=True):
-            add(mutant, trial, is_leaky=name != HARMLESS)
-        for (number, server), killed in zip(servers, examined, strict=True):
-            add(server, Trial(killed, frozenset(CHECKS)), is_leaky=number < LEAKY)
+    calls = [
+        (plan, name, number, None if name == HARMLESS else enough) for name, number, _ in mutants
+    ]
+    # Submit both before waiting for either, so that no process is idle in between.
+    trials = pool.map(try_mutant, calls)
+    examined = pool.map(try_server, [(number, seed) for number, _ in servers])
+    for (name, _, mutant), trial in zip(mutants, trials, strict=True):
+        add(mutant, trial, is_leaky=name != HARMLESS)
+    for (number, server), killed in zip(servers, examined, strict=True):
+        add(server, Trial(killed, frozenset(CHECKS)), is_leaky=number < LEAKY)
     return Matrix(oracles, tuple(rows), tuple(equivalents), ARGUED, METHODS, quick)
 
 
@@ -276,8 +236,8 @@ def _choose(candidates: Sequence[_Tried], family_of: Callable[[_Tried], str]) ->
     return [Tape(name.encode()).pick(own) for name, own in families.items()]
 
 
-def _result(row: tuple[str, str, str], tally: Tally, smallest: Smallest | None) -> BatteryResult:
-    oracle, claim, question = row
+def _result(asked: tuple[str, str, str], tally: Tally, smallest: Smallest | None) -> BatteryResult:
+    oracle, claim, question = asked
     return BatteryResult(
         oracle=oracle,
         claim=claim,
@@ -303,7 +263,7 @@ def _find_smallest(
     cases = [case]
     if oracle in QUESTIONS:
         layers = _LAYERS if oracle == "canaries" else 0
-        cases = [Case((each,), judge_of(oracle, each, layers)) for each in case.settings]
+        cases = [Case((each,), _judge_alone(oracle, each, layers)) for each in case.settings]
     for each in cases:
         small = shrink(factory, each)
         if small is not None:
@@ -315,3 +275,8 @@ def _find_smallest(
             differing = (*small.fields, *(f"machine {name}" for name in small.machine))
             return Smallest(small.steps, differing, text)
     return None
+
+
+def _judge_alone(guard: str, setting: Setting, layers: int) -> Judge:
+    """Return a judge that applies one guard to the run of a setting."""
+    return lambda observations: judge_run(guard, observations[0], setting, layers)

@@ -140,7 +140,7 @@ def examine_live(
     batteries = make_live_batteries(factory, testbed, pairs)
     plan = Plan(name, "live", seed)
     sizes = {each.oracle: each.size for each in batteries}
-    profile = Profile("live", sizes, pairs, 2, is_plain_searched=True)
+    profile = Profile(sizes, searched=pairs, is_plain_searched=True)
 
     def examine() -> ProgrammeResult:
         before = _load_answers(factory, testbed)

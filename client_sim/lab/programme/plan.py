@@ -19,8 +19,7 @@ from client_sim.lab.programme.batteries import (
     timing,
 )
 from client_sim.lab.programme.case import Battery
-from client_sim.lab.programme.testbed import Testbed, plan_testbed
-from client_sim.world import Factory
+from client_sim.lab.programme.testbed import Testbed
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,9 @@ class Profile:
     computes no digests.
     """
 
-    name: str
     sizes: Mapping[str, int]
-    searched: int
-    layers: int
+    searched: int = 1
+    layers: int = 2
     unsearched: frozenset[str] = frozenset()
     is_plain_searched: bool = False
 
@@ -102,41 +100,22 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
 }
 
 
-def _profile(
-    column: int,
-    name: str,
-    *,
-    searched: int = 1,
-    layers: int = 2,
-    unsearched: tuple[str, ...] = (),
-    is_plain_searched: bool = False,
-) -> Profile:
-    sizes = {oracle: row[column] for oracle, row in _SIZES.items() if row[column]}
-    return Profile(
-        name,
-        MappingProxyType(sizes),
-        searched,
-        layers,
-        frozenset(unsearched),
-        is_plain_searched,
-    )
+def _sizes(column: int) -> Mapping[str, int]:
+    return MappingProxyType({oracle: row[column] for oracle, row in _SIZES.items() if row[column]})
 
 
-_LONG: Final = ("horizon", "phases")
+_LONG: Final = frozenset({"horizon", "phases"})
 """Runs of a hundred days: searching a leaky client that always sends new bytes takes seconds."""
-_PACKS: Final = ("parts", "packs", "holdings")
+_PACKS: Final = frozenset({"parts", "packs", "holdings"})
 """Not searched, because their phones poll as in other batteries, which are searched."""
 
 PROFILES: Final = MappingProxyType(
     {
-        profile.name: profile
-        for profile in (
-            # More runs than any published instrument, and the number that each claim needs.
-            _profile(0, "full", searched=4, unsearched=_PACKS, is_plain_searched=True),
-            _profile(1, "quick", unsearched=_PACKS, is_plain_searched=True),  # a minute
-            _profile(2, "mutant", unsearched=(*_LONG, *_PACKS)),
-            _profile(3, "probe", unsearched=(*_LONG, *_PACKS)),  # until two methods found it
-        )
+        # More runs than any published instrument, and the number that each claim needs.
+        "full": Profile(_sizes(0), searched=4, unsearched=_PACKS, is_plain_searched=True),
+        "quick": Profile(_sizes(1), unsearched=_PACKS, is_plain_searched=True),  # a minute
+        "mutant": Profile(_sizes(2), unsearched=_LONG | _PACKS),
+        "probe": Profile(_sizes(3), unsearched=_LONG | _PACKS),  # until two methods found it
     }
 )
 """The profiles of a release, of a commit, and of the leaky clients of each."""
@@ -190,11 +169,6 @@ def make_batteries(testbed: Testbed, profile: Profile) -> tuple[Battery, ...]:
         for oracle, make in BATTERIES.items()
         if oracle in profile.sizes
     )
-
-
-def batteries_of(plan: Plan, factory: Factory) -> tuple[Battery, ...]:
-    """Make the batteries of a plan for a client."""
-    return make_batteries(plan_testbed(factory, plan.seed), profile_of(plan))
 
 
 def profile_of(plan: Plan) -> Profile:

@@ -4,7 +4,7 @@ A guard judges every single run, whichever battery it belongs to.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -15,7 +15,6 @@ from client_sim.lab.oracles.again import judge_again
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.connections import judge_ends, judge_tls, judge_writes
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.programme.case import Judge
 from client_sim.lab.programme.setting import Setting, observe
 from client_sim.lab.scenarios.driving import POLL
 from client_sim.lab.trace.observation import Channel, Observation
@@ -58,21 +57,14 @@ Place = tuple[int, int]
 _CACHED_RUNS: Final = 4
 
 
-def judge_canaries(observation: Observation, setting: Setting, layers: int) -> tuple[Finding, ...]:
-    """Search one run for its owner's values, in up to `layers` layers of encoding."""
+def judge_run(
+    guard: str, observation: Observation, setting: Setting, layers: int
+) -> tuple[Finding, ...]:
+    """Apply one guard to a run; the canary search undoes up to `layers` layers of encoding."""
+    if guard != CANARIES:
+        return GUARDS[guard](observation, setting.public)
     search = _deep_search(setting.personal, layers) if layers else _plain_search(setting.personal)
     return judging.judge_canaries(observation, search)
-
-
-def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
-    """Return a judge that applies one guard to the run of a setting."""
-
-    def judge(observations: Sequence[Observation]) -> tuple[Finding, ...]:
-        if oracle == CANARIES:
-            return judge_canaries(observations[0], setting, layers)
-        return GUARDS[oracle](observations[0], setting.public)
-
-    return judge
 
 
 # A deep search takes a second for each owner and is made for few of them.
@@ -129,17 +121,6 @@ class Tally:
                 self.places.append(place)
 
 
-def measure(observation: Observation) -> Extent:
-    """Count the polls and the sent bytes of a run."""
-    polls = data = 0
-    for departure in observation.departures:
-        if departure.channel is Channel.SCHEDULE and departure.phase.startswith(POLL):
-            polls += 1
-        elif departure.channel is Channel.BYTES:
-            data += len(departure.data)
-    return polls, data
-
-
 class Run:
     """A completed run; many cases may compare with it, but each guard judges it only once."""
 
@@ -152,7 +133,13 @@ class Run:
     @cached_property
     def extent(self) -> Extent:
         """The numbers of polls and sent bytes of the run."""
-        return measure(self.observation)
+        polls = data = 0
+        for departure in self.observation.departures:
+            if departure.channel is Channel.SCHEDULE and departure.phase.startswith(POLL):
+                polls += 1
+            elif departure.channel is Channel.BYTES:
+                data += len(departure.data)
+        return polls, data
 
     def is_new_to(self, oracle: str) -> bool:
         """Return whether an oracle counts the run for the first time; cases may share a run."""
@@ -173,11 +160,8 @@ class Run:
     def _apply(self, guard: str, layers: int) -> tuple[Finding, ...]:
         findings = self._findings.get((guard, layers))
         if findings is None:
-            findings = self._findings[guard, layers] = (
-                judge_canaries(self.observation, self.setting, layers)
-                if guard == CANARIES
-                else GUARDS[guard](self.observation, self.setting.public)
-            )
+            findings = judge_run(guard, self.observation, self.setting, layers)
+            self._findings[guard, layers] = findings
         return findings
 
 

@@ -23,7 +23,7 @@ from client_sim.lab.errors import LabError
 from client_sim.lab.programme.batteries.machines import network
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.library import METHODS, load_library
-from client_sim.lab.programme.plan import Plan, Profile, batteries_of, make_batteries, profile_of
+from client_sim.lab.programme.plan import Plan, Profile, make_batteries, profile_of
 from client_sim.lab.programme.run import Runs, Tally
 from client_sim.lab.programme.testbed import plan_testbed
 from client_sim.lab.servers.caches import memoised
@@ -211,12 +211,11 @@ def run_planned(plan: Plan, task: Task) -> Tallies:
 def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> Trial:
     """Let the oracles examine one mutant of a library."""
     mutant = load_library(library)[number]
-    profile = profile_of(plan)
-    if mutant.only:
-        profile = profile.only(mutant.only)
-    batteries = make_batteries(plan_testbed(mutant.make, plan.seed), profile)
+    profile = profile_of(plan).only(mutant.only) if mutant.only else profile_of(plan)
+    testbed = plan_testbed(mutant.make, plan.seed)
+    batteries = make_batteries(testbed, profile)
     if mutant.dial is not None:
-        batteries = (network(plan_testbed(mutant.make, plan.seed), _HANDSHAKES, mutant.dial),)
+        batteries = (network(testbed, _HANDSHAKES, mutant.dial),)
     return try_client(mutant.make, batteries, profile, enough=enough)
 
 
@@ -252,4 +251,4 @@ def _end_with_parent(end: Callable[[int], object]) -> None:
 @cache
 def _prepare(plan: Plan) -> tuple[Factory, tuple[Battery, ...]]:
     factory = load_client(plan.client)
-    return factory, batteries_of(plan, factory)
+    return factory, make_batteries(plan_testbed(factory, plan.seed), profile_of(plan))

@@ -23,13 +23,12 @@ class Smallest:
 
     `steps` are the steps of its runs, or of its first run if the others' are derived from it.
     `fields` are the fields of the owner in which its runs must differ (none if all have the same
-    owner), and `machine` those of the machine. `finding` is the finding of the reduced case.
+    owner), and `machine` those of the machine.
     """
 
     steps: tuple[str, ...]
     fields: tuple[str, ...]
     machine: tuple[str, ...]
-    finding: Finding
 
 
 def shrink(factory: Factory, case: Case) -> Smallest | None:
@@ -49,7 +48,7 @@ def shrink(factory: Factory, case: Case) -> Smallest | None:
     differing = _differing([setting.personal for setting in case.settings])
     machine = _differing(_list_machines(case))
     steps = case.settings[0].scenario.steps
-    return Smallest(steps, tuple(sorted(differing)), tuple(sorted(machine)), judge(case)[0])
+    return Smallest(steps, tuple(sorted(differing)), tuple(sorted(machine)))
 
 
 def _repeat(

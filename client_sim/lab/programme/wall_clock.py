@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from statistics import fmean, pstdev
+from statistics import NormalDist, pstdev
 from typing import Final
 
 from client_sim.lab.oracles.distribution import (
@@ -71,7 +71,7 @@ def _compare(
     samples = len(one) + len(other)
     effective = len(one) * len(other) / samples
     distance, t = find_distance(one, other), find_welch(one, other)
-    deviate = _deviate(alpha)
+    deviate = -NormalDist().inv_cdf(alpha / 2)
     share = math.sqrt(-math.log(alpha / 2) / (2 * effective))
     shift = deviate * pstdev([*one, *other]) / math.sqrt(effective)
     rows = [
@@ -112,15 +112,6 @@ def _chi_square(one: Sequence[float], other: Sequence[float], plane: int) -> flo
         return 0.0
     difference = ones[0] / sizes[0] - ones[1] / sizes[1]
     return difference**2 / (share * (1 - share) * (1 / sizes[0] + 1 / sizes[1]))
-
-
-def _deviate(alpha: float) -> float:
-    """Return the two-sided critical value of the normal distribution for `alpha`."""
-    low, high = 0.0, 40.0
-    while high - low > 1e-6:
-        middle = fmean((low, high))
-        low, high = (middle, high) if tail_of_normal(middle) > alpha else (low, middle)
-    return high
 
 
 class _Phone:

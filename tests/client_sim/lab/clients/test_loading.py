@@ -38,7 +38,7 @@ def examine_module(tmp_path, monkeypatch):
         batteries = (personal(testbed, 1), fleet(testbed, 1), timing(testbed, 1))
         return run_batteries(
             Plan(module, "some", 0),
-            Profile("some", {}, searched=1, layers=1),
+            Profile({}, layers=1),
             factory,
             testbed,
             batteries,

@@ -12,7 +12,7 @@ from client_sim.lab.programme.execute import run_matrix, run_programme
 from client_sim.lab.programme.library import load_library
 from client_sim.lab.programme.plan import BATTERIES, PROFILES, Plan, make_batteries
 from client_sim.lab.programme.run import QUESTIONS
-from client_sim.lab.programme.runner import Trial
+from client_sim.lab.programme.runner import Mapper, Trial, open_pool
 from client_sim.lab.programme.testbed import plan_testbed
 
 
@@ -23,7 +23,7 @@ def ignore(_what, _done, _total):
 @pytest.fixture(scope="module")
 def toy():
     """Run the programme on the toy client, which is clean."""
-    return run_programme(Plan("toy", "probe", 0), 1, ignore)
+    return run_programme(Plan("toy", "probe", 0), Mapper(None), ignore)
 
 
 @pytest.fixture
@@ -76,13 +76,14 @@ def test_findings_of_a_client_that_is_given_up(monkeypatch):
 
 def test_result_does_not_depend_on_the_number_of_processes(toy):
     """Two processes return the result of one."""
-    assert run_programme(Plan("toy", "probe", 0), 2, ignore) == toy
+    with open_pool(2) as pool:
+        assert run_programme(Plan("toy", "probe", 0), pool, ignore) == toy
 
 
 @pytest.mark.usefixtures("few")
 def test_leak_is_reduced_to_its_field_and_one_poll():
     """`imei-query` fails in each battery that compares owners, and in three guards."""
-    result = run_programme(Plan("imei-query", "probe", 0), 1, ignore)
+    result = run_programme(Plan("imei-query", "probe", 0), Mapper(None), ignore)
     found = {battery.oracle: battery for battery in result.batteries}
     assert {"personal", "grammar", "canaries", "tripwire", "fleet"} <= set(result.failed())
     assert found["personal"].smallest.steps == ("poll",)
@@ -104,7 +105,9 @@ def test_matrix_of_another_library(tmp_path, monkeypatch):
         "NUMBER = 7\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    matrix = run_matrix("probe", 0, 1, ignore, libraries=("somebody:CLIENTS",), quick=False)
+    matrix = run_matrix(
+        "probe", 0, Mapper(None), ignore, libraries=("somebody:CLIENTS",), quick=False
+    )
     killed = {row.id: row.killed_by for row in matrix.rows}
     assert {"grammar", "personal", "canaries"} <= set(killed["mail"])
     assert killed["nothing"] == ()
@@ -130,7 +133,10 @@ def test_sample_leaves_out_clients_that_need_crossed_cases(tmp_path, monkeypatch
     monkeypatch.syspath_prepend(str(tmp_path))
     for seed in range(4):
         matrix = run_matrix(
-            "probe", seed, 1, ignore, libraries=("expensive:CLIENTS",), quick=True, enough=2
+            *("probe", seed, Mapper(None), ignore),
+            libraries=("expensive:CLIENTS",),
+            quick=True,
+            enough=2,
         )
         assert [row.id for row in matrix.rows] == ["cheap"]
 

@@ -4,6 +4,7 @@ import pytest
 
 from client_sim.lab.programme import execute
 from client_sim.lab.programme.library import METHODS
+from client_sim.lab.programme.runner import Mapper
 from client_sim.lab.programme.server_trials import CHECKS, LEAKY, SERVERS, try_server
 from tests.cases import case
 
@@ -36,7 +37,12 @@ def test_servers_are_rows_of_the_kill_matrix(monkeypatch):
     for killed in ((), ("files",), ("files", "growth")):
         found[:], progress[:] = killed, ()
         matrix = execute.run_matrix(
-            "probe", 0, 1, lambda *done: progress.append(done), libraries=("ours",), quick=False
+            "probe",
+            0,
+            Mapper(None),
+            lambda *done: progress.append(done),
+            libraries=("ours",),
+            quick=False,
         )
         with case(killed):
             (row,) = matrix.rows
@@ -53,11 +59,13 @@ def test_other_libraries_are_tried_without_servers(monkeypatch):
     """A sample of our own library includes one server of each family."""
     monkeypatch.setattr(execute, "load_library", lambda _name: ())
     matrix = execute.run_matrix(
-        "probe", 0, 1, lambda *_: None, libraries=("their.module:CLIENTS",), quick=True
+        "probe", 0, Mapper(None), lambda *_: None, libraries=("their.module:CLIENTS",), quick=True
     )
     assert matrix.rows == ()
     assert not set(CHECKS) & set(matrix.oracles)
     monkeypatch.setattr(execute, "try_server", lambda _number, _seed: ())
-    matrix = execute.run_matrix("probe", 0, 1, lambda *_: None, libraries=("ours",), quick=True)
+    matrix = execute.run_matrix(
+        "probe", 0, Mapper(None), lambda *_: None, libraries=("ours",), quick=True
+    )
     assert [row.family for row in matrix.rows] == ["L57", "L58"]
     assert [row.family for row in matrix.equivalents] == ["clean"]
