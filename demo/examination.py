@@ -6,14 +6,14 @@ from multiprocessing import get_context
 from types import MappingProxyType
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.clients.phone_2014 import phone_2014
+from client_sim.lab.clients.phone_2014 import Phone2014
 from client_sim.lab.programme.live import Target, examine_live
 from client_sim.lab.programme.result import ProgrammeResult
 from client_sim.world import Factory, Public
 
 GOOD = "the phone of this demo"
 LEAKY = "a phone of 2014"
-CLIENTS: MappingProxyType[str, Factory] = MappingProxyType({GOOD: PollingClient, LEAKY: phone_2014})
+CLIENTS: MappingProxyType[str, Factory] = MappingProxyType({GOOD: PollingClient, LEAKY: Phone2014})
 PAIRS = 1  # of owners
 
 

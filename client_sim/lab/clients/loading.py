@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Final, cast
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.clients.phone_2014 import phone_2014
+from client_sim.lab.clients.phone_2014 import Phone2014
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.errors import ClientNotFoundError, ClientOverdueError
 from client_sim.lab.mutants.library import find_mutant
@@ -26,7 +26,7 @@ def load_client(name: str) -> Factory:
     if name == "clean":
         return PollingClient
     if name == "2014":
-        return phone_2014
+        return Phone2014
     if name == "toy":
         return ToyClient
     mutant = find_mutant(name)

@@ -26,13 +26,8 @@ SHARED_VECTOR: Final = b"0102030405060708"
 _REPORTED: Final = ("contact-added", "sms-sent", "sms-received")
 
 
-def phone_2014(world: World) -> "Phone2014":
-    """Return the phone of 2014; its world must have a persona."""
-    return Phone2014(world)
-
-
 class Phone2014:
-    """Reports its owner at events and identifies itself in polls."""
+    """Reports its owner at events and identifies itself in polls; needs a persona."""
 
     def __init__(self, world: World) -> None:
         self._world = world

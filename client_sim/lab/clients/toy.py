@@ -88,7 +88,18 @@ class ToyClient:
 
     def receive(self, stream: Stream) -> tuple[str, bytes]:
         """Receive one answer: its head, and as much of its body as arrives."""
-        return _receive(stream)
+        data = b""
+        while b"\r\n\r\n" not in data:
+            chunk = stream.recv(65_536)
+            if not chunk:
+                raise ConnectionError("the server closed the connection before it had answered")
+            data += chunk
+        head, _, body = data.partition(b"\r\n\r\n")
+        text = head.decode("latin-1")
+        length = _find_length(text)
+        while len(body) < length and (chunk := stream.recv(65_536)):
+            body += chunk
+        return text, body
 
     def answered(self, head: str) -> None:
         """Ignore the head of an answer; mutants override this."""
@@ -102,21 +113,6 @@ class ToyClient:
     def disconnect(self, stream: Stream) -> None:
         """Close the connection."""
         stream.close()
-
-
-def _receive(stream: Stream) -> tuple[str, bytes]:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        chunk = stream.recv(65_536)
-        if not chunk:
-            raise ConnectionError("the server closed the connection before it had answered")
-        data += chunk
-    head, _, body = data.partition(b"\r\n\r\n")
-    text = head.decode("latin-1")
-    length = _find_length(text)
-    while len(body) < length and (chunk := stream.recv(65_536)):
-        body += chunk
-    return text, body
 
 
 def _find_length(head: str) -> int:
