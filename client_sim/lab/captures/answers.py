@@ -4,8 +4,9 @@ Every client gets an answer, so that it continues and sends its remaining reques
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from client_sim.lab.captures.requests import HttpRequest, split_requests
+from client_sim.lab.captures.requests import HttpRequest, iterate_requests
 from client_sim.lab.errors import EnvironmentFailedError, LabError
 
 Load = Callable[[str], bytes | None]
@@ -25,7 +26,6 @@ PATH: Final = re.compile(r"/(?:metadata|log)(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 _HEAD_END: Final = b"\r\n\r\n"
 _HEAD_LIMIT: Final = 65_536
 _LAST_CHUNK: Final = b"0\r\n\r\n"
-_WORDS: Final[Mapping[int, str]] = {200: "OK", 400: "Bad Request", 404: "Not Found"}
 
 _LIMIT: Final = 16 * 1024 * 1024  # bytes of a role
 _SECONDS: Final = 10.0
@@ -45,10 +45,9 @@ def find_request(data: bytes) -> HttpRequest | bool:
     """Return the first complete request; True if it is incomplete, False for other bytes."""
     if _HEAD_END not in data:
         return len(data) < _HEAD_LIMIT
-    requests = split_requests(data)
-    if not requests:
+    first = next(iterate_requests(data), None)
+    if first is None:
         return False
-    first = requests[0]
     if b"chunked" in (first.header(b"transfer-encoding") or b"").lower():
         return first if data[: first.end].endswith(_LAST_CHUNK) else True
     length = first.header(b"content-length") or b"0"
@@ -68,7 +67,7 @@ def plan_answer(request: HttpRequest, load: Load) -> Answer:
 
 def encode_answer(status: int, body: bytes, *, closes: bool, has_body: bool = True) -> Answer:
     """Return an answer with only the necessary headers."""
-    lines = [f"HTTP/1.1 {status} {_WORDS[status]}", f"Content-Length: {len(body)}"]
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"Content-Length: {len(body)}"]
     lines += ["Content-Type: application/json", "Cache-Control: no-store"]
     lines += ["Connection: close"] if closes else []
     head = "\r\n".join([*lines, "", ""]).encode()

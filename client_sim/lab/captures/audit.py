@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from client_sim.lab.captures.capture import READABLE, Capture, Conversation, observe_capture
+from client_sim.lab.captures.capture import READABLE, Capture, observe_capture
 from client_sim.lab.captures.dialects import Disclosure, find_faults, list_disclosures
 from client_sim.lab.captures.evidence import list_places
 from client_sim.lab.captures.hosts import hosts_of, judge_egress, judge_handshake
@@ -131,16 +131,13 @@ def audit_capture(
         hosts=Counter(name for conversation in conversations for name in hosts_of(conversation)),
         names=Counter(question.name for question in capture.dns_questions),
         requests=sum(
-            _count_requests(conversation)
+            1
             for conversation in conversations
             if conversation.state in READABLE
+            for _ in iterate_requests(conversation.data)
         ),
         disclosures=list_disclosures(capture, dialects),
     )
-
-
-def _count_requests(conversation: Conversation) -> int:
-    return sum(1 for _ in iterate_requests(conversation.data))
 
 
 def _first_host(capture: Capture) -> bytes | None:

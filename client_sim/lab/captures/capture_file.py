@@ -38,16 +38,9 @@ class Transfer:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoints:
-    """The two ends of a connection: addresses as text, and ports."""
-
-    client: tuple[str, int]
-    server: tuple[str, int]
-
-
 def encode_connection(
-    ends: Endpoints,
+    client: tuple[str, int],
+    server: tuple[str, int],
     started: float,
     transfers: Iterable[Transfer],
     ended: float,
@@ -56,7 +49,7 @@ def encode_connection(
 ) -> Iterator[tuple[float, bytes]]:
     """Yield the packets of a connection with their times.
 
-    `is_reset` says that the client ended it by a reset.
+    Its ends are addresses as text, and ports. `is_reset` says that the client ended it by a reset.
     """
     numbers = {True: 0, False: 0}
 
@@ -64,7 +57,7 @@ def encode_connection(
         sent = numbers[from_client]
         acknowledged = numbers[not from_client] if flags & _ACK else 0
         numbers[from_client] += len(data) + bool(flags & (_SYN | _FIN))
-        sender, receiver = (ends.client, ends.server) if from_client else (ends.server, ends.client)
+        sender, receiver = (client, server) if from_client else (server, client)
         return at, _encode(sender, receiver, (sent, acknowledged, flags), data)
 
     yield packet(started, True, _SYN)

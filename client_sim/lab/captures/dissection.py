@@ -19,8 +19,16 @@ from client_sim.lab.captures.connections import (
 from client_sim.lab.captures.packet_files import Frame, UnknownBlock
 from client_sim.lab.trace.hello import ClientHello, is_tls, read_hello, read_wire
 
-_ICMP, _IGMP, _ICMP6 = 1, 2, 58
-_PROTOCOLS: Final = {_ICMP: "ICMP", 47: "GRE", 50: "ESP", _ICMP6: "ICMPv6", 132: "SCTP"}
+_IGMP, _ICMP6 = 2, 58
+_PROTOCOLS: Final = {
+    1: "ICMP",
+    packets.TCP: "damaged TCP segment",
+    packets.UDP: "damaged UDP datagram",
+    47: "GRE",
+    50: "ESP",
+    _ICMP6: "ICMPv6",
+    132: "SCTP",
+}
 # Neighbours, routers and groups of the same link (RFC 4861, RFC 3810), which are not routed.
 _LINK_LOCAL: Final = frozenset({130, 131, 132, 133, 134, 135, 136, 137, 143})
 _PORTS: Final = {
@@ -141,12 +149,7 @@ class Dissection:
             case 58 if packet.payload and packet.payload[0] in _LINK_LOCAL:
                 self._ignored["ICMPv6 on the link"] += 1
             case _:
-                known = {
-                    packets.TCP: "damaged TCP segment",
-                    packets.UDP: "damaged UDP datagram",
-                    **_PROTOCOLS,
-                }
-                label = known.get(packet.protocol, f"IP protocol {packet.protocol}")
+                label = _PROTOCOLS.get(packet.protocol, f"IP protocol {packet.protocol}")
                 self._record_packet(label, packet)
 
     def _record_packet(self, label: str, packet: packets.Packet, data: bytes | None = None) -> None:

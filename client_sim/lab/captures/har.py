@@ -27,12 +27,13 @@ _URL_LIMIT: Final = 65_536
 _TIME_LIMIT: Final = 64
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NEXT_ROOT: Final = re.compile(rb"/metadata/([1-9][0-9]{0,15})\.root\.json")
-_REQUESTS_NOTE: Final = (
-    "a HAR contains only requests, as its exporter parsed them: no DNS names, no TLS, no segments,"
-    " no ends of connections, no other traffic, and no bytes between the parts of a request"
-)
-_CREDENTIALS_NOTE: Final = (
-    "browsers omit cookies and credentials from a HAR unless told to include them"
+_NOTES: Final = (
+    (
+        "a HAR contains only requests, as its exporter parsed them: no DNS names, no TLS, no"
+        " segments, no ends of connections, no other traffic, and no bytes between the parts of a"
+        " request"
+    ),
+    "browsers omit cookies and credentials from a HAR unless told to include them",
 )
 _CONNECTIONS_NOTE: Final = (
     "the HAR does not say which requests shared a connection: they are grouped by poll"
@@ -115,14 +116,11 @@ def read_har(data: bytes, bytes_limit: int) -> Capture:
     if sum(len(conversation.data) for conversation in conversations) > bytes_limit:
         raise CaptureError(f"more than {bytes_limit} bytes left the phone: export fewer requests")
     return Capture(
-        "HAR", conversations, other_traffic=tuple(_messages(entries)), notes=_notes(has_connections)
+        "HAR",
+        conversations,
+        other_traffic=tuple(_messages(entries)),
+        notes=_NOTES if has_connections else (*_NOTES, _CONNECTIONS_NOTE),
     )
-
-
-def _notes(has_connections: bool) -> tuple[str, ...]:
-    if has_connections:
-        return (_REQUESTS_NOTE, _CREDENTIALS_NOTE)
-    return (_REQUESTS_NOTE, _CREDENTIALS_NOTE, _CONNECTIONS_NOTE)
 
 
 def _group(entries: list[_Entry], has_connections: bool) -> Iterator[list[_Entry]]:

@@ -18,7 +18,7 @@ from client_sim.lab.captures.answers import (
     find_request,
     plan_answer,
 )
-from client_sim.lab.captures.capture_file import CaptureFile, Endpoints, Transfer, encode_connection
+from client_sim.lab.captures.capture_file import CaptureFile, Transfer, encode_connection
 from client_sim.lab.captures.requests import HttpRequest
 from client_sim.lab.errors import EnvironmentFailedError
 
@@ -199,9 +199,8 @@ class Recorder:
             keys = b""
             if self._secure is not None:
                 keys = await asyncio.to_thread(self._secure.key_log.read_bytes)
-            ends = Endpoints(client, server)
             packets = encode_connection(
-                ends, started, wire.transfers, self._clock(), is_reset=wire.is_reset
+                client, server, started, wire.transfers, self._clock(), is_reset=wire.is_reset
             )
             self._capture.write(packets, keys)
             self._note(RecordingEvent(number, None, 0, wire.received))

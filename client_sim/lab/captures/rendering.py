@@ -188,12 +188,9 @@ def _render_evidence(name: str, each: Evidence, console: Console) -> None:
 
 
 def _render_fields(audit: Audit, console: Console, *, personal: bool) -> None:
-    table = Table(title="fields", title_justify="left")
-    table.add_column("field")
-    table.add_column("times", justify="right")
-    table.add_column("values", justify="right")
-    table.add_column("bits measured", justify="right")
-    table.add_column("bits at most", justify="right")
+    table = Table("field", title="fields", title_justify="left")
+    for name in ("times", "values", "bits measured", "bits at most"):
+        table.add_column(name, justify="right")
     for row in audit.fields[:_FIELDS]:
         table.add_row(
             Text(show_name(row.name.encode(), personal=personal)),

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from client_sim.lab.captures.capture import Capture, Conversation, State
+from client_sim.lab.captures.capture import READABLE, Capture, Conversation
 from client_sim.lab.oracles.grammar import iterate_violations
 from client_sim.lab.trace.hello import ja4
 
@@ -59,13 +59,11 @@ class HttpRequest:
         return next((value for n, value, _ in self.headers if n.lower() == name), None)
 
 
-def split_requests(data: bytes) -> tuple[HttpRequest, ...]:
-    """Return the requests up to the first bytes that are not a request."""
-    return tuple(iterate_requests(data))
-
-
 def iterate_requests(data: bytes) -> Iterator[HttpRequest]:
-    """Yield the requests one by one, because captured ones may have millions of headers."""
+    """Yield the requests up to the first bytes that are not a request.
+
+    They are yielded one by one, because captured ones may have millions of headers.
+    """
     at = 0
     while at < len(data):
         end = _END.search(data, at, at + _HEAD_LIMIT)
@@ -164,7 +162,7 @@ def measure_fields(capture: Capture, host: bytes | None) -> tuple[FieldRow, ...]
     values: dict[str, Counter[bytes]] = defaultdict(Counter)
     unexpected: set[str] = set()
     for conversation in capture.conversations:
-        is_known = conversation.state in {State.PLAIN, State.DECRYPTED} and not any(
+        is_known = conversation.state in READABLE and not any(
             iterate_violations(conversation.data, host)
         )
         for label, value in _values(conversation):
@@ -200,7 +198,7 @@ def _values(conversation: Conversation) -> Iterator[tuple[str, bytes]]:
         yield "TLS server name", conversation.hello.server_name or b""
         yield "TLS protocols", b",".join(conversation.hello.protocols)
         yield "TLS resumption", b"yes" if conversation.hello.resumes else b"no"
-    if conversation.state in {State.PLAIN, State.DECRYPTED}:
+    if conversation.state in READABLE:
         end = 0
         for request in iterate_requests(conversation.data):
             end = request.end

@@ -29,6 +29,7 @@ _STREAM: Final = re.compile(
 )
 _HTTP_2: Final = b"PRI * HTTP/2.0\r\n"
 _BETWEEN: Final = "\x1f"
+_STREAMS: Final = ("-T", "fields", "-e", "tcp.stream", "-e", "frame.number")
 _HEADERS: Final = (
     *("-Y", "http2.header.name", "-T", "fields", "-E", f"aggregator={_BETWEEN}"),
     *("-e", "ip.src", "-e", "ipv6.src", "-e", "tcp.srcport"),
@@ -76,11 +77,7 @@ def decrypt(path: Path, key_log: Path, ends: Mapping[int, str]) -> Mapping[int, 
         options += ["-o", f"tls.keylog_file:{key_log.resolve()}"]
         for start in range(0, len(frames), _BATCH):
             numbers = ", ".join(map(str, frames[start : start + _BATCH]))
-            arguments = [
-                "-Y",
-                f"frame.number in {{{numbers}}}",
-                *_fields("tcp.stream", "frame.number"),
-            ]
+            arguments = ("-Y", f"frame.number in {{{numbers}}}", *_STREAMS)
             streams = dict(_pairs(_run([*options, *arguments], home)))
             follow = [word for stream in streams for word in ("-z", f"follow,tls,raw,{stream}")]
             for stream, end, data in _read_streams(_run([*options, "-q", *follow], home)):
@@ -92,10 +89,6 @@ def decrypt(path: Path, key_log: Path, ends: Mapping[int, str]) -> Mapping[int, 
                 if decrypted.data.startswith(_HTTP_2):
                     found[frame] = Decrypted(decrypted.data, headers.get(ends[frame], b""))
     return found
-
-
-def _fields(*names: str) -> list[str]:
-    return ["-T", "fields", *(word for name in names for word in ("-e", name))]
 
 
 def _list_headers(output: str) -> dict[str, bytes]:

@@ -4,19 +4,19 @@ import io
 
 import pytest
 
-from client_sim.lab.captures.capture_file import CaptureFile, Endpoints, Transfer, encode_connection
+from client_sim.lab.captures.capture_file import CaptureFile, Transfer, encode_connection
 from client_sim.lab.captures.loading import decode_capture, load_capture
 from client_sim.lab.errors import CaptureError
 
-FOUR = Endpoints(("192.0.2.7", 40_000), ("198.51.100.10", 8080))
-SIX = Endpoints(("fe80::7%eth0", 40_001), ("2001:db8::10", 8080))
+FOUR = (("192.0.2.7", 40_000), ("198.51.100.10", 8080))
+SIX = (("fe80::7%eth0", 40_001), ("2001:db8::10", 8080))
 ASKED, ANSWERED = b"asked" * 1000, b"answered"
 
 
 def packets(ends=FOUR):
     """Return the packets of a connection."""
     passed = [Transfer(10.25, True, ASKED), Transfer(10.5, False, ANSWERED)]
-    return list(encode_connection(ends, 10.0, passed, 11.0))
+    return list(encode_connection(*ends, 10.0, passed, 11.0))
 
 
 @pytest.mark.parametrize("ends", [FOUR, SIX])

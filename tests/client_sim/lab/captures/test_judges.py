@@ -3,7 +3,7 @@
 import pytest
 
 from client_sim.lab.captures.audit import audit_capture
-from client_sim.lab.captures.capture_file import Endpoints, Transfer, encode_connection
+from client_sim.lab.captures.capture_file import Transfer, encode_connection
 from client_sim.lab.captures.loading import load_capture
 from fixtures.capture_writer import write_pcap
 from fixtures.captures import FOLDER, HOST, NOTHING_NEW, POLL, START
@@ -124,10 +124,10 @@ def test_request_in_two_tls_records_is_found(secure_poll, tmp_path):
 def test_recording_keeps_a_reset(tmp_path):
     """A recorded reset is judged as in a capture of packets."""
     passed = [Transfer(1.0, True, POLL[0]), Transfer(1.0, False, NOTHING_NEW[0])]
-    ends = Endpoints(("192.0.2.7", 40_000), (SERVER, 8080))
+    ends = ("192.0.2.7", 40_000), (SERVER, 8080)
     packets = [
         Sent(round(at * 1_000_000), data, is_out=True)
-        for at, data in encode_connection(ends, 1.0, passed, 2.0, is_reset=True)
+        for at, data in encode_connection(*ends, 1.0, passed, 2.0, is_reset=True)
     ]
     _, found = audit([*dns(0, 9, HOST, SERVER), *packets], tmp_path)
     assert [*found] == ["ends"]

@@ -13,7 +13,7 @@ from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.capture import State
 from client_sim.lab.captures.known_values import Known
 from client_sim.lab.captures.loading import BYTES_LIMIT, decode_capture, load_capture
-from client_sim.lab.captures.requests import split_requests
+from client_sim.lab.captures.requests import iterate_requests
 from client_sim.lab.captures.tshark import list_randoms
 from client_sim.lab.errors import CaptureError, EnvironmentFailedError
 from client_sim.lab.trace.hello import ja4, read_hello
@@ -187,7 +187,7 @@ def test_tshark_finds_the_same_requests_and_names(tshark):
             for pair in zip(methods.split(","), targets.split(","), strict=True)
             if pair[0]
         ]
-        requests = [each for talk in capture.conversations for each in split_requests(talk.data)]
+        requests = [each for talk in capture.conversations for each in iterate_requests(talk.data)]
         with case(path.name):
             assert [(each.method.decode(), each.target.decode()) for each in requests] == theirs
             names = [question.name.decode() for question in capture.dns_questions]

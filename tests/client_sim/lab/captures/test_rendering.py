@@ -3,7 +3,6 @@
 import io
 import json
 from functools import cache, partial
-from xml.etree import ElementTree as ET
 
 from rich.console import Console
 
@@ -20,7 +19,7 @@ from client_sim.lab.captures.rendering import (
     render_page,
 )
 from fixtures.captures import FOLDER, HOST, KNOWN
-from tests.client_sim.lab.report.test_junit import ATTRIBUTES, CHILDREN
+from tests.client_sim.lab.report.test_junit import check_form
 from tests.client_sim.lab.report.test_sarif import check_run
 from tests.client_sim.pages.test_page import ORIGIN
 
@@ -131,11 +130,7 @@ def test_junit_form():
         audit = make()
         text = render_audit_junit(audit, TRAP)
         assert all(char.isprintable() or char == "\n" for char in text)
-        root = ET.fromstring(text.encode())
-        for element in root.iter():
-            assert set(element.attrib) == ATTRIBUTES[element.tag]
-            order = [CHILDREN[element.tag].index(child.tag) for child in element]
-            assert order == sorted(order)
+        root = check_form(text)
         (suite,) = root
         assert [case.get("name") for case in suite.iter("testcase")] == [
             question.name for question in audit.questions

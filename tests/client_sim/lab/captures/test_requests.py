@@ -10,9 +10,9 @@ from client_sim.lab.captures.capture import Capture, Conversation, DnsQuestion, 
 from client_sim.lab.captures.requests import (
     capacity,
     entropy,
+    iterate_requests,
     list_fields,
     measure_fields,
-    split_requests,
 )
 
 POST = (
@@ -24,9 +24,9 @@ POST = (
 GET = b"GET / HTTP/1.0\nHost: h\n\n"
 
 
-def test_split_requests():
+def test_iterate_requests():
     """A body ends by its length or its last chunk; lines may end with LF alone."""
-    first, second = split_requests(POST + GET + b"rest")
+    first, second = iterate_requests(POST + GET + b"rest")
     assert (first.method, first.target, first.version) == (
         b"POST",
         b"/a/b?x=1&flag&y=%20z",
@@ -36,14 +36,14 @@ def test_split_requests():
     assert (second.offset, second.end) == (len(POST), len(POST) + len(GET))
     assert second.header(b"host") == b"h"
     head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
-    first, second = split_requests(head + b"3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n\r\n" + GET)
+    first, second = iterate_requests(head + b"3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n\r\n" + GET)
     assert first.body == b"abcde"
     assert second.version == b"HTTP/1.0"
 
 
 def test_fields_of_a_request():
     """Each field is at its offset; a query word without a sign of equality has no name."""
-    (request,) = split_requests(POST)
+    (request,) = iterate_requests(POST)
     fields = list(list_fields(request))
     assert {field.name: field.value for field in fields} == {
         "method": b"POST",
@@ -76,7 +76,7 @@ def test_bytes_without_a_request():
         b"\x16\x03\x01\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: h\r\n",
     ):
-        assert split_requests(data) == ()
+        assert list(iterate_requests(data)) == []
 
 
 @given(st.binary(max_size=200))
@@ -84,7 +84,7 @@ def test_arbitrary_bytes_are_split(data):
     """Offsets grow and fields lie within the bytes."""
     for start in (b"", b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"):
         end = 0
-        for request in split_requests(start + data):
+        for request in iterate_requests(start + data):
             assert end == request.offset < request.end <= len(start + data)
             end = request.end
             assert all(field.offset <= len(start + data) for field in list_fields(request))

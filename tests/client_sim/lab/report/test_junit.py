@@ -27,17 +27,22 @@ ATTRIBUTES = {
 }
 
 
+def check_form(text):
+    """Check the elements and attributes of a file, and return its root."""
+    root = ET.fromstring(text.encode())
+    assert root.tag == "testsuites"
+    for element in root.iter():
+        assert set(element.attrib) == ATTRIBUTES[element.tag]
+        order = [CHILDREN[element.tag].index(child.tag) for child in element]
+        assert order == sorted(order)
+    return root
+
+
 def test_form(reports):
     """Elements and attributes are those of the schema, and the numbers add up."""
     for name in ("clean", "leaking", "hostile"):
         with case(name):
-            text = render_junit(getattr(reports, name))
-            root = ET.fromstring(text.encode())
-            assert root.tag == "testsuites"
-            for element in root.iter():
-                assert set(element.attrib) == ATTRIBUTES[element.tag]
-                order = [CHILDREN[element.tag].index(child.tag) for child in element]
-                assert order == sorted(order)
+            root = check_form(render_junit(getattr(reports, name)))
             for counted in (root, *root):
                 cases = list(counted.iter("testcase"))
                 assert counted.get("tests") == str(len(cases))
