@@ -16,6 +16,7 @@ from client_sim.lab.oracles.finding import Finding
 _LIMIT: Final = 2000  # characters; longer than any sentence in a report
 _WIDTH: Final = 16
 _MOST: Final = 128
+_AROUND: Final = 32
 
 
 def printable(text: str | bytes, most: int = _LIMIT) -> str:
@@ -64,14 +65,14 @@ class Row:
         )
 
 
-def dump(data: bytes, offset: int, length: int, around: int = 32) -> tuple[Row, ...]:
-    """Return the marked bytes with up to `around` bytes before and after, in whole rows.
+def dump(data: bytes, offset: int, length: int) -> tuple[Row, ...]:
+    """Return the marked bytes with up to 32 bytes before and after, in whole rows.
 
     At most 128 marked bytes are included.
     """
     length = min(length, _MOST)
-    first = max(0, offset - around) // _WIDTH * _WIDTH
-    last = min(len(data), offset + length + around)
+    first = max(0, offset - _AROUND) // _WIDTH * _WIDTH
+    last = min(len(data), offset + length + _AROUND)
     return tuple(_rows(data, first, last, range(offset, offset + length)))
 
 

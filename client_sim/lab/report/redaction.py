@@ -6,7 +6,7 @@ Spans are the positions of values that the canary search found in recorded bytes
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import quote_plus
 
 from client_sim.lab.oracles.canary import CanarySearch, Sighting
@@ -98,19 +98,6 @@ def _widen(data: bytes, start: int, stop: int) -> tuple[int, int]:
     return first, stop + bool(_DIGIT.match(data, stop))
 
 
-class Redaction(Protocol):
-    """Redacts everything that a report shows."""
-
-    def data(self, data: bytes) -> bytes:
-        """Return bytes of the same length, with personal values redacted."""
-
-    def text(self, text: str) -> str:
-        """Return a text with labels such as `imei(15 digits)` instead of personal values."""
-
-    def sighting(self, finding: Finding) -> Finding:
-        """Redact a finding of the canary search, which marks the bytes of a value."""
-
-
 class NoRedaction:
     """Redacts nothing; used if personal values are to be shown."""
 
@@ -193,6 +180,9 @@ class OwnerRedaction:
             spans = _locate(bytes(rest), self._search.search(bytes(rest)))
             if not spans:
                 return
+
+
+Redaction = NoRedaction | OwnerRedaction
 
 
 def _values(owners: Iterable[Persona]) -> Mapping[str, tuple[bytes, ...]]:

@@ -113,8 +113,8 @@ def _render_battery(battery: BatteryResult, console: Console) -> None:
 
 
 def _fields(rows: tuple[FieldEntropy, ...]) -> Table:
-    table = Table(title="What a poll can reveal, by field", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("field")
+    title = "What a poll can reveal, by field"
+    table = Table("field", title=title, title_justify="left", box=SIMPLE_HEAD)
     for name in ("values", "bits", "allowed", "smallest crowd"):
         table.add_column(name, justify="right")
     for row in rows:
@@ -158,8 +158,7 @@ def render_clock(rows: tuple[WallClockRow, ...], family: float, console: Console
 
 def make_clock_table(rows: tuple[WallClockRow, ...]) -> Table:
     """Return a table with a row for each test."""
-    table = Table(title="Real clocks", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("test")
+    table = Table("test", title="Real clocks", title_justify="left", box=SIMPLE_HEAD)
     for name in ("samples", "p", "alpha"):
         table.add_column(name, justify="right")
     table.add_column("would see")

@@ -75,9 +75,8 @@ def _count(kinds: int) -> str:
 
 def make_crossings_table(crossings: Crossings) -> Table:
     """Return a table with a row for each condition."""
-    table = Table(title="Crossed conditions", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("condition")
-    table.add_column("levels")
+    title = "Crossed conditions"
+    table = Table("condition", "levels", title=title, title_justify="left", box=SIMPLE_HEAD)
     for name, levels in crossings.factors.items():
         table.add_row(Text(name), Text(", ".join(levels)))
     return table

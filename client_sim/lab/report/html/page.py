@@ -43,22 +43,19 @@ def render_page(presentable: Presentable, origin: Origin) -> str:
         "polls": list_polls(result.sample),
         "decided": list(group_outcomes(result.sample.outcomes)),
         "measured": measured,
-        "plots": {}
-        if measured is None
-        else {
+        "missed": _missed(result),
+    }
+    if measured is not None:
+        values["plots"] = {
             "histogram": plot_histogram(measured),
             "circle": plot_circle(measured),
             "cumulative": plot_cumulative(result.intervals),
-        },
-        "families": () if report.matrix is None else family_rows(report.matrix),
-        "leaks": ()
-        if report.matrix is None
-        else leak_rows(report.matrix.rows, report.matrix.oracles),
-        "harmless": ()
-        if report.matrix is None
-        else leak_rows(report.matrix.equivalents, report.matrix.oracles),
-        "missed": _missed(result),
-    }
+        }
+    if report.matrix is not None:
+        oracles = report.matrix.oracles
+        values["families"] = family_rows(report.matrix)
+        values["leaks"] = leak_rows(report.matrix.rows, oracles)
+        values["harmless"] = leak_rows(report.matrix.equivalents, oracles)
     return _ENVIRONMENT.get_template("page.html").render(values)
 
 

@@ -23,13 +23,12 @@ def test_rows_of_bytes():
 
     A long finding has its first 128 bytes and those around it.
     """
-    rows = dump(bytes(range(0x30, 0x60)), 18, 3, around=2)
-    assert [row.offset for row in rows] == [16]
-    (row,) = rows
-    assert row.runs() == (
-        (False, "40 41", "@A"),
-        (True, "42 43 44", "BCD"),
-        (False, "45 46 47 48 49 4a 4b 4c 4d 4e 4f", "EFGHIJKLMNO"),
+    rows = dump(bytes(range(0x30, 0x70)), 50, 3)
+    assert [row.offset for row in rows] == [16, 32, 48]
+    assert rows[-1].runs() == (
+        (False, "60 61", "`a"),
+        (True, "62 63 64", "bcd"),
+        (False, "65 66 67 68 69 6a 6b 6c 6d 6e 6f", "efghijklmno"),
     )
     ((row),) = dump(b"\x00\x7f\xff ~", 0, 1)
     assert "".join(cell.sign for cell in row.cells) == "... ~"
