@@ -21,8 +21,7 @@ from client_sim.lab.captures.rendering import (
     render_page,
 )
 from client_sim.lab.commands.reporting import ReportOptions, report_options, write_reports
-from client_sim.lab.commands.running import fail
-from client_sim.lab.errors import EnvironmentFailedError, LabError
+from client_sim.lab.commands.running import failing
 from client_sim.pages.page import Origin
 from client_sim.persona import PERSONA_LIMIT
 
@@ -80,7 +79,7 @@ def audit_command(
     not be judged, such as TLS requests without their keys. It is 3 if tshark is needed and missing.
     """
     personal = options.show_personal
-    try:
+    with failing():
         known = None if persona is None else _load_known(persona)
         content = load_capture(capture, phone, keylog)
         audit = audit_capture(
@@ -90,10 +89,6 @@ def audit_command(
             personal=personal,
             dialects=dialects,
         )
-    except (EnvironmentFailedError, OSError) as error:
-        fail(str(error), 3)
-    except LabError as error:
-        fail(str(error), 1)
     origin = Origin.read(read_clock())
     if options.as_json:
         click.echo(json.dumps(audit_to_dict(audit, personal=personal), indent=2))

@@ -7,8 +7,7 @@ import click
 from rich.console import Console
 
 from client_sim.lab.clients.loading import load_client
-from client_sim.lab.commands.running import fail, show_progress
-from client_sim.lab.errors import EnvironmentFailedError, LabError
+from client_sim.lab.commands.running import failing, show_progress
 from client_sim.lab.programme.result import encode_clock
 from client_sim.lab.programme.testbed import plan_testbed
 from client_sim.lab.programme.wall_clock import FAMILY, compare_clocks, time_polls
@@ -36,7 +35,7 @@ def clock_command(client: str, samples: int, seed: int, out: Path | None, as_jso
     in ten million runs. Each test reports the smallest effect that it would have detected. The exit
     status is 1 if two owners can be told apart.
     """
-    try:
+    with failing():
         factory = load_client(client)
         with show_progress() as on_progress:
             timed = time_polls(
@@ -45,10 +44,6 @@ def clock_command(client: str, samples: int, seed: int, out: Path | None, as_jso
         rows = compare_clocks(*timed)
         if out is not None:
             out.write_bytes(encode_clock(rows))
-    except (EnvironmentFailedError, OSError) as error:
-        fail(str(error), 3)
-    except LabError as error:
-        fail(str(error), 1)
     if as_json:
         click.echo(encode_clock(rows).decode(), nl=False)
     else:

@@ -9,8 +9,7 @@ from rich.console import Console
 
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.commands.options import load_root, read_host
-from client_sim.lab.commands.running import fail
-from client_sim.lab.errors import LabError
+from client_sim.lab.commands.running import failing
 from client_sim.lab.programme.dissection import explain_poll
 from client_sim.lab.programme.live import Target, plan_public
 from client_sim.lab.programme.testbed import START
@@ -40,15 +39,11 @@ def explain_command(root: Path, host: str, port: int, client: str, as_json: bool
     The client polls a server in the same process that has no update. Nothing leaves the machine.
     """
     target = Target(host, port, "127.0.0.1")
-    try:
+    with failing():
         public = plan_public(
             target, load_root(root), codename="armani", region="id", channel="stable"
         )
         exchanges = explain_poll(load_client(client), public, START)
-    except OSError as error:
-        fail(str(error), 3)
-    except LabError as error:
-        fail(str(error), 1)
     if as_json:
         click.echo(json.dumps([exchange_to_dict(exchange) for exchange in exchanges], indent=2))
     else:

@@ -16,8 +16,8 @@ from client_sim.lab.captures.answers import load_nothing, load_source
 from client_sim.lab.captures.capture_file import CaptureFile
 from client_sim.lab.captures.recorder import Recorder, RecordingEvent, TlsSetup
 from client_sim.lab.captures.rendering import printable, show_name
-from client_sim.lab.commands.running import fail
-from client_sim.lab.errors import EnvironmentFailedError, LabError
+from client_sim.lab.commands.running import failing
+from client_sim.lab.errors import LabError
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -78,7 +78,7 @@ def record_command(
     """
     if key is not None and certificate is None:
         raise click.UsageError("--key goes with --certificate")
-    try:
+    with failing():
         load = load_nothing if metadata is None else load_source(metadata)
         with tempfile.TemporaryDirectory(prefix="hening-record-") as folder:
             keys = Path(folder) / "keys"
@@ -95,10 +95,6 @@ def record_command(
                     limit=connections,
                 )
                 asyncio.run(_record(recorder, listen, port, seconds, err=as_json))
-    except (EnvironmentFailedError, OSError) as error:
-        fail(str(error), 3)
-    except LabError as error:
-        fail(str(error), 1)
     count, requests = recorder.connections, recorder.requests
     if as_json:
         summary = {"capture": str(capture), "connections": count, "requests": requests}

@@ -21,7 +21,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from client_sim.lab.errors import LabError
+from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.lab.programme.execute import OnProgress
 from client_sim.lab.scenarios.limits import Ended
 
@@ -61,6 +61,17 @@ def fail(message: str, status: int) -> NoReturn:
     """Print the message and exit with `status`: 1 for bad input, 3 for a failed environment."""
     click.echo(f"error: {message}", err=True)
     raise SystemExit(status)
+
+
+@contextmanager
+def failing() -> Iterator[None]:
+    """Exit with 3 if the environment fails, and with 1 for any other error of the lab."""
+    try:
+        yield
+    except (EnvironmentFailedError, OSError) as error:
+        fail(str(error), 3)
+    except LabError as error:
+        fail(str(error), 1)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ import click
 from rich.console import Console
 
 from client_sim.clock import read_entropy
-from client_sim.lab.commands.running import fail
+from client_sim.lab.commands.running import failing
 from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.lab.server_side.examine import examine_server
 from client_sim.lab.server_side.inputs import (
@@ -20,7 +21,6 @@ from client_sim.lab.server_side.inputs import (
     ServerInputs,
     Site,
     plan_site,
-    read_source,
     render_server,
     server_to_dict,
 )
@@ -100,15 +100,11 @@ def server_command(
         paths=tuple(_read_path(each) for each in path),
         settle=settle,
     )
-    try:
+    with failing():
         verdict = examine_server(
             inputs,
             Dependencies(read_entropy, time.sleep, time.monotonic, _plan_note(as_json=as_json)),
         )
-    except (EnvironmentFailedError, OSError) as error:
-        fail(str(error), 3)
-    except LabError as error:
-        fail(str(error), 1)
     if as_json:
         click.echo(json.dumps(server_to_dict(verdict), indent=2))
     else:
@@ -125,9 +121,11 @@ def _read_site(url: str, host: str | None, hint: str) -> Site:
 
 def _read_source(value: str) -> str:
     try:
-        return read_source(value)
-    except LabError as error:
-        raise click.BadParameter(str(error), param_hint="--source") from None
+        return str(ip_address(value))
+    except ValueError:
+        raise click.BadParameter(
+            f"{value} is not an address of this machine, such as 192.0.2.7", param_hint="--source"
+        ) from None
 
 
 def _read_path(value: str) -> bytes:
