@@ -83,7 +83,11 @@ class Sieve(CanarySearch):
             self._spelled.append((field, piece, "", piece))
             self._add_tokens(len(self._spelled) - 1, piece, min(layers, 1))
         first = len(self._chains)
-        chains = [chain for digest in DIGESTS for chain in ((digest,), *_encoded(digest))]
+        chains = [
+            chain
+            for digest in DIGESTS
+            for chain in ((digest,), *((digest, name) for name in ENOUGH))
+        ]
         self._chains += chains
         for field, piece in _pairs(wholes):
             self._spelled.append((field, piece, "", piece))
@@ -131,10 +135,6 @@ class Sieves:
 
 def _pairs(values: Values) -> Iterator[tuple[str, bytes]]:
     return ((field, piece) for field, own in values.items() for piece in own)
-
-
-def _encoded(digest: str) -> Iterator[tuple[str, str]]:
-    return ((digest, name) for name in ENOUGH)
 
 
 def _as_numbers(keys: Mapping[bytes, object]) -> frozenset[int]:

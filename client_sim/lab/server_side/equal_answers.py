@@ -116,7 +116,7 @@ def judge_equality(replies: Sequence[Reply]) -> Iterator[Finding]:
         other = same_group[plain.index(majority)]
         for reply, answer in zip(same_group, plain, strict=True):
             if answer != majority:
-                yield _differ(group, reply, answer, other, majority)
+                yield _differ(group, (reply.origin, other.origin), answer, majority)
 
 
 def judge_pairs(
@@ -124,13 +124,9 @@ def judge_pairs(
 ) -> Iterator[Finding]:
     """Find questions that two servers, or one server at two times, answered differently."""
     for group, answer in first_answers.items():
-        reply, other = (
-            Reply(group, names[0], answer),
-            Reply(group, names[1], second_answers.get(group, b"")),
-        )
-        first_answer, second_answer = hide_date(reply.answer), hide_date(other.answer)
-        if first_answer != second_answer:
-            yield _differ(group, reply, first_answer, other, second_answer)
+        one, other = hide_date(answer), hide_date(second_answers.get(group, b""))
+        if one != other:
+            yield _differ(group, names, one, other)
 
 
 def judge_headers(replies: Sequence[Reply]) -> Iterator[Finding]:
@@ -159,27 +155,27 @@ def hide_date(answer: bytes) -> bytes:
     return _DATE.sub(rb"\1-", head) + blank + body
 
 
-def _differ(group: str, reply: Reply, answer: bytes, other: Reply, majority: bytes) -> Finding:
-    common = min(len(answer), len(majority))
-    offsets = [offset for offset in range(common) if answer[offset] != majority[offset]]
+def _differ(group: str, origins: tuple[str, str], answer: bytes, other: bytes) -> Finding:
+    common = min(len(answer), len(other))
+    offsets = [offset for offset in range(common) if answer[offset] != other[offset]]
     first = offsets[0] if offsets else common
     shown = ", ".join(
-        f"{offset}: {answer[offset]:02x} and {majority[offset]:02x}" for offset in offsets[:_SHOWN]
+        f"{offset}: {answer[offset]:02x} and {other[offset]:02x}" for offset in offsets[:_SHOWN]
     )
     more = f" and {len(offsets) - _SHOWN} more" if len(offsets) > _SHOWN else ""
-    lengths = "" if len(answer) == len(majority) else f"; {len(answer)} bytes and {len(majority)}"
+    lengths = "" if len(answer) == len(other) else f"; {len(answer)} bytes and {len(other)}"
     # After the first difference most bytes are only shifted; show some bytes before it.
     start = max(first - 64, 0)
     return Finding(
-        where=f"{group}, {reply.origin}",
+        where=f"{group}, {origins[0]}",
         explanation=(
-            f"{reply.origin} and {other.origin} were answered differently from byte {first} on"
+            f"{origins[0]} and {origins[1]} were answered differently from byte {first} on"
             f"{': ' + shown if shown else ''}{more}{lengths}"
         ),
         data=answer[start : first + 192],
         offset=first - start,
         length=_count_run(offsets, first),
-        other=majority[start : first + 192],
+        other=other[start : first + 192],
     )
 
 

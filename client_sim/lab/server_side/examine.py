@@ -50,7 +50,7 @@ def examine_server(
     host = inputs.site.host.encode()
     # Requests before the first search come from the last address and planted ones from the first,
     # so that the server does not know the first address yet.
-    scout = Sender(inputs.site, sources[-1:], inputs.patience)
+    scout = Sender(inputs.site, sources[-1:])
     scout.require_answer(request(_GZIP, host=host))
     check_places(inputs.places)
     paths = tuple(dict.fromkeys((*find_paths(host, scout.get), *inputs.paths)))
@@ -62,7 +62,7 @@ def examine_server(
         )
     dependencies.note("reading the files before any request")
     search = Search(inputs.places, canaries.sieve)
-    sender = Sender(inputs.site, sources, inputs.patience)
+    sender = Sender(inputs.site, sources)
     growth = _check_growth(inputs, sender, dependencies)
     sender.peers.clear()
     answers = sender.send(canaries.planted, lambda: dependencies.note("sending planted requests"))
@@ -179,7 +179,7 @@ def _check_others(
 
 def _judge_node(sender: Sender, site: Site, questions: Sequence[Question]) -> tuple[Finding, ...]:
     """Compare two nodes; repeat if the first one changed meanwhile, for example by publishing."""
-    other = Sender(site, sender.sources, sender.patience)
+    other = Sender(site, sender.sources)
     names = (sender.site.host, f"{site.address}:{site.port}")
     found: tuple[Finding, ...] = ()
     for _ in range(_ATTEMPTS):

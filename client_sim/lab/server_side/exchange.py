@@ -13,22 +13,17 @@ from typing import Final
 
 from client_sim.lab.errors import EnvironmentFailedError
 from client_sim.lab.server_side.equal_answers import Question, Reply
-from client_sim.lab.server_side.inputs import PATIENCE, Site
+from client_sim.lab.server_side.inputs import Site
 from client_sim.lab.server_side.planting import Delivery, Planted
 
 _CONNECTING: Final = 10.0  # seconds
+_PATIENCE: Final = 5.0  # seconds without data; then reading of answers ends
 _MOST: Final = 64 * 1024 * 1024  # bytes of an answer; more than a block of a package
 Peer = tuple[str, int]
+Exchange = tuple[bytes, Peer]
+"""The bytes received on a connection, and the client's address and port."""
 
 _SAMPLE_STEP: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """The bytes received on a connection, and the client's address and port."""
-
-    answer: bytes
-    peer: Peer
 
 
 @contextlib.contextmanager
@@ -74,7 +69,6 @@ def ask(
     data: bytes,
     source: str,
     *,
-    patience: float,
     heads: Sequence[bool] = (False,),
     delivery: Delivery = Delivery.WHOLE,
     name: str = "",
@@ -82,8 +76,7 @@ def ask(
 ) -> Exchange:
     """Send bytes on a new connection and read as many answers as `heads` is long.
 
-    Each item of `heads` says whether the answer is to a HEAD request. Reading ends after `patience`
-    seconds without data.
+    Each item of `heads` says whether the answer is to a HEAD request.
     """
     answer = b""
     peer: Peer = (source, 0)
@@ -100,12 +93,12 @@ def ask(
         if delivery is Delivery.RESET:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         else:
-            connection.settimeout(patience)
+            connection.settimeout(_PATIENCE)
             for piece in _receive(connection):
                 answer += piece
                 if len(answer) > _MOST or is_whole(answer, heads):
                     break
-    return Exchange(answer, peer)
+    return answer, peer
 
 
 def send_unfinished(
@@ -122,7 +115,7 @@ def send_unfinished(
         exchanges = []
         for connection, peer in opened:
             connection.settimeout(0.01)
-            exchanges.append(Exchange(b"".join(_receive(connection)), peer))
+            exchanges.append((b"".join(_receive(connection)), peer))
         return tuple(exchanges)
 
 
@@ -179,7 +172,6 @@ class Sender:
 
     site: Site
     sources: Sequence[str]
-    patience: float = PATIENCE
     peers: list[Peer] = field(default_factory=list)
 
     def get(self, data: bytes, source: str | None = None, *, is_head: bool = False) -> bytes:
@@ -188,7 +180,6 @@ class Sender:
             self.site,
             data,
             self.sources[0] if source is None else source,
-            patience=self.patience,
             heads=(is_head,),
         )
         return self._record(exchange)
@@ -221,7 +212,11 @@ class Sender:
         depend on a bit of the address, ask every fifth.
         """
         return [
-            Reply(each.group, self._name(source), self.get(each.data, source, is_head=each.is_head))
+            Reply(
+                each.group,
+                source or "this machine's address",
+                self.get(each.data, source, is_head=each.is_head),
+            )
             for number, source in enumerate((*self.sources, self.sources[0]))
             for each in questions[:: 1 if number < 2 else _SAMPLE_STEP]
         ]
@@ -240,7 +235,6 @@ class Sender:
                 self.site,
                 planted.data,
                 self.sources[0],
-                patience=self.patience,
                 heads=(template.heads,) * template.answers,
                 delivery=template.delivery,
                 name=planted.name,
@@ -249,8 +243,6 @@ class Sender:
         )
 
     def _record(self, exchange: Exchange) -> bytes:
-        self.peers.append(exchange.peer)
-        return exchange.answer
-
-    def _name(self, source: str) -> str:
-        return source or "this machine's address"
+        answer, peer = exchange
+        self.peers.append(peer)
+        return answer

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,9 +15,6 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.report.json import finding_to_dict
 from client_sim.lab.report.printable import render_findings
 from client_sim.lab.server_side.places import Places
-
-PATIENCE: Final = 5.0
-"""Seconds to wait for an answer."""
 
 FRESH: Final = 6  # drawn loopback addresses; in 98 % of draws they differ in a given bit
 
@@ -97,14 +94,6 @@ def plan_sources(site: Site, given: tuple[str, ...], entropy: Callable[[int], by
     return [*fresh, "127.0.0.1", "127.0.0.2"]
 
 
-def read_source(value: str) -> str:
-    """Check an address to send from; raise LabError for other text."""
-    try:
-        return str(ip_address(value))
-    except ValueError:
-        raise LabError(f"{value} is not an address of this machine, such as 192.0.2.7") from None
-
-
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """The dependencies of an examination; `note` receives its progress."""
@@ -121,7 +110,6 @@ class ServerInputs:
 
     - `restart` restarts the server and returns.
     - `settle` is the number of seconds to wait until the server has written its files.
-    - `patience` is the number of seconds to wait for an answer.
     - `layers` is the number of transforms that are computed in advance.
     - `batch` is the number of plain requests for measuring the growth of files.
     """
@@ -133,7 +121,6 @@ class ServerInputs:
     sources: tuple[str, ...] = ()
     paths: tuple[bytes, ...] = ()
     settle: float = 1.0
-    patience: float = PATIENCE
     layers: int = 2
     batch: int = 240
 

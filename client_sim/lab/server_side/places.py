@@ -100,7 +100,7 @@ def load_states(files: Mapping[str, Path]) -> dict[str, State]:
     states: dict[str, State] = {}
     for name, path in files.items():
         digest, length = hashlib.sha256(), 0
-        for _, data in _chunks(path, 0, overlap=0):
+        for _, data in load_chunks(path, overlap=0):
             digest.update(data)
             length += len(data)
         states[name] = State(length, digest.digest())
@@ -136,7 +136,7 @@ def find_changed(
             continue
         start, whole = hashlib.sha256(), hashlib.sha256()
         length = 0
-        for _, data in _chunks(path, 0, overlap=0):
+        for _, data in load_chunks(path, overlap=0):
             whole.update(data)
             start.update(data[: max(known.length - length, 0)])
             length += len(data)
@@ -146,12 +146,8 @@ def find_changed(
     return changed
 
 
-def load_chunks(path: Path, start: int) -> Iterator[tuple[int, bytes]]:
+def load_chunks(path: Path, start: int = 0, overlap: int = _OVERLAP) -> Iterator[tuple[int, bytes]]:
     """Yield the offset and bytes of overlapping chunks of a file from `start` on."""
-    return _chunks(path, start, overlap=_OVERLAP)
-
-
-def _chunks(path: Path, start: int, *, overlap: int) -> Iterator[tuple[int, bytes]]:
     try:
         with path.open("rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
