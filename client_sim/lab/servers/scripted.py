@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -60,7 +60,7 @@ def _response(status: bytes, body: bytes) -> bytes:
     return b"HTTP/1.1 " + status + b"\r\n" + _TRAPS + length + b"\r\n" + body
 
 
-class ListeningServer:
+class ListeningServer(Acceptor):
     """A server that listens at `address` while its context is active.
 
     `respond` is called as soon as a head has arrived, with the time from `now`.
@@ -69,19 +69,14 @@ class ListeningServer:
     def __init__(
         self, respond: Responder, now: Callable[[], float], context: ssl.SSLContext | None
     ) -> None:
+        super().__init__()
         self._respond = respond
         self._now = now
         self._context = context
         self._received: list[bytes] = []
-        self._acceptor = Acceptor(self._begin)
-        self.address = self._acceptor.address
-
-    def __enter__(self) -> Self:
-        self._acceptor.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
-        self._acceptor.stop()
+        super().__exit__()
         self.received()
 
     def received(self, count: int = 0) -> tuple[bytes, ...]:
@@ -89,11 +84,13 @@ class ListeningServer:
 
         The order is that of the connections. Raise EnvironmentFailedError if one does not end.
         """
-        if not self._acceptor.wait(count):
+        if not self.wait(count):
             raise EnvironmentFailedError("a connection of the lab's own server does not end")
         return tuple(self._received)
 
-    def _begin(self, wire: socket.socket, _port: int) -> Callable[[], None]:
+    def begin(self, wire: socket.socket, client_port: int) -> Callable[[], None]:
+        """Serve a connection."""
+        del client_port
         self._received.append(b"")
         number = len(self._received) - 1
         return lambda: self._serve(wire, number)

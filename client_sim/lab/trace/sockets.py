@@ -6,6 +6,7 @@ that it received can be compared with the bytes that the client sent according t
 
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Final, Self
@@ -33,32 +34,31 @@ MakeDial = Callable[[str, Persona], Dial]
 """Returns the `Dial` of an owner's phone, given the PEM text of its trusted CAs."""
 
 
-class Acceptor:
-    """A listener that accepts connections at `address` from `start` to `stop`.
+class Acceptor(ABC):
+    """A listener that accepts connections at `address` while its context is active."""
 
-    `begin` is called for each connection in order, with the socket and the client's port. It
-    returns the function that serves the connection in a thread.
-    """
-
-    def __init__(self, begin: Callable[[socket.socket, int], Callable[[], None]]) -> None:
-        self._begin = begin
+    def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._serving: list[threading.Thread] = []
         self._arrival = threading.Condition()
         self.address: tuple[str, int] = self._listener.getsockname()
 
-    def start(self) -> None:
-        """Start accepting."""
+    def __enter__(self) -> Self:
         self._accepting.start()
+        return self
 
-    def stop(self) -> None:
-        """Stop accepting; open connections continue."""
+    def __exit__(self, *_: object) -> None:
         # On Linux, close() does not wake a waiting accept; shutdown() does.
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._accepting.join(PATIENCE)
+        self.wait()
+
+    @abstractmethod
+    def begin(self, wire: socket.socket, client_port: int) -> Callable[[], None]:
+        """Return the function that serves a connection in a thread; called for each in order."""
 
     def wait(self, count: int = 0) -> bool:
         """Wait until `count` connections were accepted and all have ended; return whether they did.
@@ -80,7 +80,7 @@ class Acceptor:
             except OSError:
                 return  # the listener was shut down
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-            thread = threading.Thread(target=self._begin(wire, port), daemon=True)
+            thread = threading.Thread(target=self.begin(wire, port), daemon=True)
             thread.start()
             with self._arrival:
                 self._serving.append(thread)
@@ -106,26 +106,16 @@ class Relayed:
         self.done = threading.Event()
 
 
-class Relay:
+class Relay(Acceptor):
     """A relay to `upstream` (address, port), which runs while its context is active.
 
     Clients connect to `address`.
     """
 
     def __init__(self, upstream: tuple[str, int]) -> None:
+        super().__init__()
         self._upstream = upstream
         self._relayed: dict[int, Relayed] = {}
-        self._arrival = threading.Condition()
-        self._acceptor = Acceptor(self._begin)
-        self.address = self._acceptor.address
-
-    def __enter__(self) -> Self:
-        self._acceptor.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._acceptor.stop()
-        self._acceptor.wait()
 
     def take(self, client_port: int) -> Relayed:
         """Wait until the connection from `client_port` has ended, and return its bytes.
@@ -139,12 +129,13 @@ class Relay:
             raise EnvironmentFailedError(f"the relay lost the connection from port {client_port}")
         return relayed
 
-    def _begin(self, near: socket.socket, port: int) -> Callable[[], None]:
+    def begin(self, wire: socket.socket, client_port: int) -> Callable[[], None]:
+        """Relay a connection."""
         relayed = Relayed()
         with self._arrival:
-            self._relayed[port] = relayed
+            self._relayed[client_port] = relayed
             self._arrival.notify_all()
-        return lambda: self._serve(near, relayed)
+        return lambda: self._serve(wire, relayed)
 
     def _serve(self, near: socket.socket, relayed: Relayed) -> None:
         with ExitStack() as stack:
