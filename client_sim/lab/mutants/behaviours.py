@@ -13,12 +13,12 @@ from zlib import crc32
 
 from client_sim.device.choose import Decision
 from client_sim.device.client import PollingClient
+from client_sim.device.pointer import bucket
 from client_sim.device.records import load_secret
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants import covert, encodings
 from client_sim.lab.mutants.mutant import mutant_of
 from client_sim.lab.mutants.spy import Spy
-from client_sim.lab.oracles.choices import place_of
 from client_sim.world import Event, Stream
 
 _AT_IMPORT: Final = os.urandom(8)  # noqa: TID251  # it leaks
@@ -120,7 +120,8 @@ class _LaterPlace(PollingClient):
         if offer is None or "behind" not in self.world.state:
             return decision
         secret = load_secret(self.world.state, self.world.entropy)
-        place = place_of(secret, self.world.public, offer.final_counter)
+        public = self.world.public
+        place = bucket(secret, public.codename, public.region, public.channel, offer.final_counter)
         sentence = next(check.sentence for check in decision.checks if check.name == "share")
         is_last = f" {place + 1} of 1000 " in sentence
         return replace(decision, offer=None) if is_last else decision
