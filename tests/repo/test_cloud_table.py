@@ -27,13 +27,31 @@ def test_rows():
         assert step in row.when
 
 
-def test_unknown_path():
-    """A path that matches no row's pattern is found in no row."""
+#: A refused value for each placeholder of a path.
+REFUSED = {
+    "REGION": "id1",
+    "VERSION": "v1",
+    "LOCALE": "en-US",
+    "UID": "a" * 19,
+    "ID": "a" * 21,
+    "NAME": "A" * 64,
+}
+
+
+def test_unknown_requests():
+    """A path or query that matches no row's pattern is found in no row."""
     row = find_row("GET", f"/api/v1/collection/{'A' * 32}/item/")
     assert row is not None
     assert row.path == "/api/v1/collection/UID/item/"
-    assert find_row("GET", "/api/v1/collection/a/item/") is None
     assert find_row("GET", "/telemetry") is None
+    for name, value in REFUSED.items():
+        paths = [(each.method, re.sub(rf"\b{name}\b", value, each.path)) for each in TABLE]
+        changed = [path for path, each in zip(paths, TABLE, strict=True) if path[1] != each.path]
+        assert changed, name
+        assert [path for path in changed if find_row(*path) is not None] == []
+    assert re.fullmatch(row.query, f"limit=50&stoken={'a' * 38}")
+    for query in ("limit=51", "stoken=a", "limit=50&serial=1"):
+        assert not re.fullmatch(row.query, query)
 
 
 def count_lengths(pad, first, last):

@@ -184,6 +184,17 @@ def test_existing_paths_keep_their_mode(tmp_path):
         make_folder(tmp_path / "file")
 
 
+def test_folder_that_another_process_makes_first(tmp_path, monkeypatch):
+    """It is used as it is."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder").chmod(0o755)
+    is_dir, first = Path.is_dir, iter([False])
+    monkeypatch.setattr(Path, "is_dir", lambda path: next(first, True) and is_dir(path))
+    make_folder(tmp_path / "folder")
+    assert next(first, None) is None
+    assert mode(tmp_path / "folder") == 0o755
+
+
 def test_is_private():
     """A file is private if only its owner and the server can access it.
 
