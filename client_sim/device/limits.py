@@ -67,7 +67,8 @@ def _check_releases(name: str, role: Targets, signed_at: int) -> None:
     if newest_time(role) > signed_at + SKEW:
         raise LimitError(f"The role {name} states a time that is later than when it was signed.")
     latest = dt.datetime.fromtimestamp(min(signed_at + PATCH_LEVEL_SKEW, _LAST_DAY), dt.UTC)
-    if any(_read_level(custom) > f"{latest:%Y-%m-%d}" for custom in customs):
+    last_day = f"{latest:%Y-%m-%d}"
+    if any(_read_level(custom) > last_day for custom in customs):
         raise LimitError(f"The role {name} states a security patch level far in the future.")
     before = max(read_number(own, "floor") - 1, 0)
     for counter in sorted({read_number(custom, "counter") for custom in customs}):

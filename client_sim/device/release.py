@@ -212,7 +212,7 @@ def decode_release(path: str, custom: object, subject: str = "") -> Release:
         raise members.fail("source_builds")
     return Release(
         path=path,
-        type="incremental" if sources else "full",
+        type="incremental" if kind == "incremental" else "full",
         counter=counter,
         fingerprint=members.word("fingerprint", 128),
         incremental=members.word("incremental", 64),

@@ -124,7 +124,7 @@ class Workflow:
                 # The library checks the version before the expiry, so this is the listed version.
                 raise
             except TrustError:
-                pass  # another version, or damaged
+                pass  # another version, former keys, damaged, or against a rule
             else:
                 return None
         return _plan_fetch(meta.version, meta.length, ROLE_LIMIT)

@@ -33,7 +33,7 @@ FIXED_HEADERS = MappingProxyType(
 )
 """The headers of every answer; a handler's own header of the same name takes precedence."""
 LINE_LIMIT = 8190  # bytes of a request line or header: much more than a cursor or a token needs
-READ_SIZE = 4096  # bytes of a body that are parsed ahead, and 256 of its chunks
+READ_SIZE = 4096  # bytes parsed ahead: a whole urgent body, and at most 256 chunks
 HEADER_LIMIT = 64  # headers of a request
 HEAD_LIMIT = 65_536  # bytes of a head; the parser buffers most of them until it is complete
 HEAD_TOO_LARGE = (

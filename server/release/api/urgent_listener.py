@@ -227,9 +227,8 @@ class _Connection(DiscardingHandler):
             self.leave()
             return
         self.transport.close()
-        self.start_timeout(
-            DISPLACED_SECONDS, self.leave
-        )  # over TLS, where the client does not close
+        # Over TLS, if the client does not close.
+        self.start_timeout(DISPLACED_SECONDS, self.leave)
 
     def leave(self) -> None:
         """Abort this connection, without sending buffered data."""

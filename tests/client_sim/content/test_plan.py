@@ -257,7 +257,7 @@ def seal(body):
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
-def test_encoding_of_a_holding():
+def test_encoding_of_a_role_record():
     """The lines have the version, and each kind with its record in ascending order."""
     data = encode_role_record(ROLE_RECORD)
     bad, none = encode_record(Record(verdict="bad")), encode_record(Record())
@@ -275,7 +275,7 @@ def test_changed_bytes_are_damage(place, change):
         decode_role_record(bytes(data))
 
 
-def test_unreadable_holdings_are_damage():
+def test_unreadable_role_records_are_damage():
     """Lines with the right hash that cannot be decoded are damage."""
     for body in (
         b"",

@@ -1,6 +1,7 @@
 """A fleet's downloads block by block, and polls of two requests at a time."""
 
 import hashlib
+from array import array
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from client_sim.device.choose import Offer
 from client_sim.fleet.answers import Head
 from client_sim.fleet.call import SIZE, Call, Load
 from client_sim.fleet.tally import Failure
-from client_sim.fleet.timer_wheel import TimerWheel
+from client_sim.fleet.timer_wheel import _EMPTY
 from client_sim.transport import BLOCK
 from tests.client_sim.fleet.conftest import LONGEST, PLAIN, live, settle
 
@@ -162,7 +163,7 @@ def gather(driver, phones=PHONES):
     """Make `phones` due at one tick, and no others."""
     driver.due = getattr(driver, "due", LONGEST * 4) + 4
     wheel = driver.schedule
-    TimerWheel.__init__(wheel, len(wheel._next), wheel._slots)
+    wheel._first[:] = array("I", [_EMPTY]) * wheel._slots
     for phone in range(phones):
         wheel.put(phone, driver.due)
 

@@ -149,7 +149,7 @@ async def test_answer_timeout(world, monkeypatch):
 
 
 async def test_read_back_from_disk(world):
-    """Without a server, files on disk are compared; an slow that does not answer is an error."""
+    """Without a server, files on disk are compared; a slow server is an error."""
     wanted = await asyncio.to_thread(publication, world)
     disk = DiskReadBack(world.folder.public)
     await disk(wanted)
