@@ -73,7 +73,8 @@ def init_repository(
         }
     roles = {(role, 1): data for role, data in files.items()}
     # Crash before `create` has ended: no repository, nothing submitted, at most `.tmp-` names.
-    # Crash between the two: the repository is whole and not submitted; the same command submits it.
+    # Crash after it and before the bundle's `reveal`: the repository is whole and not submitted;
+    # the same command submits it.
     with (
         prepared_bundle(incoming, roles, ()) as bundle,
         folder.locked(),

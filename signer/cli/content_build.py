@@ -255,7 +255,9 @@ def _read_edited(folder: Path, kind: str) -> tuple[dict[str, Any], BuildResult]:
         f"pack.json names as sources {sources}: if your changes come from elsewhere, add their"
         " source to it."
     )
-    built = BuildResult(edited.entries, [], edited.pictures, (escape_invisible(note),))
+    built = BuildResult(
+        edited.entries, edited.members["sources"], edited.pictures, (escape_invisible(note),)
+    )
     return edited.members, built
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 from signer.durable import write_once
 from signer.errors import CeremonyError, EnvironmentFailedError
@@ -26,8 +27,11 @@ Words = tuple[str | Path, ...]
 _FAILED = 3  # the exit status of all programs when the environment failed
 
 
-Run = Callable[..., None]
-"""Runs a program with its words to its end; with `signs` it passes the passphrase."""
+class Run(Protocol):
+    """Runs a program to its end, and passes it the passphrase if it signs."""
+
+    def __call__(self, program: str, *words: str | Path, signs: bool = False) -> None:
+        """Raise SignerError if the program fails."""
 
 
 def make_all(layout: Layout, log_origin: str | None, run: Run, say: Callable[[str], None]) -> None:
