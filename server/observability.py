@@ -1,6 +1,7 @@
-"""Logging with a closed list of fields: an event can have only the fields listed here.
+"""Logging with a closed list of fields, also of errors and signals of a program's event loop.
 
-No field holds an address, a header, a path from a client, or any other part of a request.
+An event can have only the fields listed here. No field holds an address, a header, a path from a
+client, or any other part of a request.
 """
 
 import asyncio

@@ -153,7 +153,10 @@ def answer_package(
     wanted: bytes | None,
     if_range: bytes | None,
 ) -> Answer:
-    """Return the answer with a package, or with the `wanted` range of it, and with `headers`."""
+    """Return the answer with a package, or the `wanted` range of it; it completes `headers`.
+
+    A range that begins after the end is answered without `headers`.
+    """
     try:
         part = plan_range(wanted, if_range, etag, package.length)
     except Unsatisfiable:

@@ -42,14 +42,22 @@ class Counts(msgspec.Struct):
     finished: dict[str, int] = msgspec.field(default_factory=dict)
 
     def add(self, other: "Counts") -> None:
-        """Add the counts of another process, including its open connections and downloads."""
-        for name in self.__struct_fields__:
-            mine, others = getattr(self, name), getattr(other, name)
-            if isinstance(mine, dict):
-                for key, number in others.items():
-                    mine[key] = mine.get(key, 0) + number
-            else:
-                setattr(self, name, mine + others)
+        """Add the counts of another process, including its open connections and downloads.
+
+        Raises KeyError for an unknown status, reason or limit: a worker must not add labels.
+        """
+        for status, number in other.answers.items():
+            self.answers[status] += number
+        for reason, number in other.refusals.items():
+            self.refusals[reason] += number
+        for limit, number in other.cuts.items():
+            self.cuts[limit] += number
+        self.unknown_headers += other.unknown_headers
+        self.connections += other.connections
+        self.downloads += other.downloads
+        for mine, others in ((self.begun, other.begun), (self.finished, other.finished)):
+            for sha256, number in others.items():
+                mine[sha256] = mine.get(sha256, 0) + number
 
 
 class CountsCollector(Collector):

@@ -1,5 +1,6 @@
 """Counters of several processes are added."""
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from server.http.counts import Counts, CountsCollector
@@ -28,3 +29,10 @@ def test_counts_of_processes_are_added():
     ):
         assert line in shown.splitlines()
     assert "created" not in shown
+
+
+def test_unknown_counts_are_refused():
+    """A worker cannot add a label to the metrics."""
+    for part in (Counts(answers={799: 1}), Counts(refusals={"x": 1}), Counts(cuts={"x": 1})):
+        with pytest.raises(KeyError):
+            Counts().add(part)
