@@ -54,7 +54,6 @@ class Acceptor(ABC):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._accepting.join(PATIENCE)
-        self.wait()
 
     @abstractmethod
     def begin(self, wire: socket.socket, client_port: int) -> Callable[[], None]:
@@ -128,6 +127,10 @@ class Relay(Acceptor):
         if relayed is None or not relayed.done.wait(PATIENCE):
             raise EnvironmentFailedError(f"the relay lost the connection from port {client_port}")
         return relayed
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self.wait()
 
     def begin(self, wire: socket.socket, client_port: int) -> Callable[[], None]:
         """Relay a connection."""

@@ -23,9 +23,9 @@ def test_rows_of_bytes():
 
     A long finding has its first 128 bytes and those around it.
     """
-    rows = dump(bytes(range(0x30, 0x70)), 50, 3)
-    assert [row.offset for row in rows] == [16, 32, 48]
-    assert rows[-1].runs() == (
+    rows = dump(bytes(range(0x30, 0xB0)), 50, 3)
+    assert [row.offset for row in rows] == [16, 32, 48, 64, 80]
+    assert rows[2].runs() == (
         (False, "60 61", "`a"),
         (True, "62 63 64", "bcd"),
         (False, "65 66 67 68 69 6a 6b 6c 6d 6e 6f", "efghijklmno"),
