@@ -4,6 +4,7 @@ import contextlib
 import copy
 import dataclasses
 import os
+import sqlite3
 import time
 
 import pytest
@@ -19,6 +20,7 @@ from client_sim.lab.server_side.inputs import Dependencies, ServerInputs, plan_s
 from client_sim.lab.server_side.places import Places
 from client_sim.lab.server_side.positions import plan_tls
 from server.http.requests import GateMode
+from tests.patience import until
 from tests.ports import free_port
 from tests.server.device.served import serve
 from tests.server.processes.service import serving
@@ -58,6 +60,14 @@ class Node:
         self.service = self.stack.enter_context(
             serving(self.world, logs, *self.options, **self.how)
         )
+        until(self._has_begun)
+
+    def _has_begun(self):
+        """Whether the server has made the writes of its start, which would count as growth."""
+        with contextlib.closing(
+            sqlite3.connect(self.folder / "state" / "hening.sqlite")
+        ) as database:
+            return database.execute("SELECT 1 FROM noticed").fetchone() is not None
 
     def restart(self):
         """End the server with SIGTERM, and start it again."""
