@@ -24,17 +24,17 @@ _LONGEST: Final = 28_800
 # The time of the next poll.
 
 
-def later(seconds: int, *, at_draw: bool = False) -> InTime:
+def later(seconds: int) -> InTime:
     """Return a place that delays the poll by `seconds` times the value.
 
-    With `at_draw`, a poll that would be too late is advanced instead.
+    A poll that would leave the range of intervals is moved in the other direction instead.
     """
 
     def put(value: bytes, now: float, due: float) -> float:
         shift = seconds * int(value or b"0")
-        return due + shift if not at_draw or due + shift <= now + _LONGEST else due - shift
+        return due + shift if _SHORTEST <= due + shift - now <= _LONGEST else due - shift
 
-    return InTime(f"as {seconds} seconds of delay", put, at_draw)
+    return InTime(f"as {seconds} seconds of delay", put, at_draw=True)
 
 
 def sooner(seconds: int) -> InTime:
@@ -58,13 +58,19 @@ IN_THE_NIGHT: Final = InTime("as the time of the poll, in the night", _put_in_th
 
 
 def low_part(size: int) -> InTime:
-    """Return a place that replaces the remainder of the time modulo `size` by the value."""
+    """Return a place that replaces the remainder of the time modulo `size` by the value.
 
-    def put(value: bytes, _now: float, due: float) -> float:
+    The interval stays in its range.
+    """
+
+    def put(value: bytes, now: float, due: float) -> float:
         whole = int(due)
-        return float(whole - whole % size + int(value) % size)
+        other = float(whole - whole % size + int(value) % size)
+        if other < now + _SHORTEST:
+            return other + size
+        return other if other <= now + _LONGEST else other - size
 
-    return InTime(f"as the rest of the time by {size}", put)
+    return InTime(f"as the rest of the time by {size}", put, at_draw=True)
 
 
 THOUSANDTHS: Final = InTime(

@@ -106,7 +106,7 @@ _HALTED: Final = triggers.both(triggers.after("installation"), triggers.polls_af
 ROWS: Final = (
     _row("host-in-seconds", HOST, *_SHIFTED),
     _row("user-as-order", _USER, (encodings.ODD,), places.LINE_ORDER),
-    _row("zone-in-hours", _ZONE, (encodings.rest(3600),), covert.low_part(3600)),
+    _row("zone-in-hours", _ZONE, *_SHIFTED),
     _row(
         *("disk-as-connection-beneath", _DISK, (encodings.ODD,), covert.connections("connect")),
         real=True,
@@ -119,7 +119,7 @@ ROWS: Final = (
     _row("card-as-name-beneath", _CARD, (), covert.lookup("{}.{host}", "connect"), real=True),
     _row("day-in-seconds", _DAY, *_SHIFTED),
     _row("machine-id-in-seconds", _MACHINE_ID, *_SHIFTED),
-    _row("card-file-bit-by-bit", _CARD_BIT, (), covert.later(64, at_draw=True), real=True),
+    _row("card-file-bit-by-bit", _CARD_BIT, (), covert.later(64), real=True),
     # Leaks of a change of the machine, or of the machine after something has happened.
     *(
         _row(name, source, encoded, place, trigger, real=True, other="crossed")

@@ -24,7 +24,7 @@ _CANCRO: Final = triggers.phones("of one model", lambda public: public.codename 
 _TESTER: Final = triggers.phones("to testers", lambda public: public.channel == "beta")
 _NO_CONTACTS: Final = triggers.owners("without contacts", lambda owner: not owner.contacts)
 _UNCHANGED: Final = triggers.after("unchanged")
-_SHIFTS: Final = (sources.SOMETHING, (), covert.later(64, at_draw=True))
+_SHIFTS: Final = (sources.SOMETHING, (), covert.later(64))
 _SHIFTS_BY_SECRET: Final = (sources.SECRET, (encodings.rest(14_401),), covert.SHIFTED)
 _BACK_IN_TIME: Final = triggers.since_last("after a clock went back", lambda since: since < 0)
 _ODD: Final = (encodings.ODD,)
@@ -107,7 +107,7 @@ _BETWEEN_POLLS: Final = (
     Row("caller-order", "L16", sources.detail("call-received", "number"), _BIT, places.LINE_ORDER),
     Row(
         *("account-minute", "L39", sources.detail("account-login", "account"), _BIT),
-        covert.later(60, at_draw=True),
+        covert.later(60),
     ),
     Row("restart-draws", "L39", sources.SOMETHING, (), covert.DRAWN_AGAIN),
     transport_row("journey-minute-around", "L39", sources.SOMETHING, (), covert.SHIFTED_BY_JOURNEY),
@@ -136,7 +136,7 @@ _CROSSINGS: Final = (
     Row("text-retry", "L39", sources.SOMETHING, (), covert.connections("refusal"), _TEXTED),
     Row(
         *("login-failures-minute", "L39", sources.SOMETHING, ()),
-        covert.later(60, at_draw=True),
+        covert.later(60),
         _TWICE_FAILED,
     ),
     Row(

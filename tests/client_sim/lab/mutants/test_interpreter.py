@@ -10,12 +10,19 @@ from tests.cases import case
 from tests.client_sim.device.fake_world import make_public
 from tests.client_sim.device.repository_simulator import DAY, START, Repository
 from tests.client_sim.lab.mutants.comparisons import COMPARISONS, INPUTS, depends_on
-from tests.client_sim.lab.mutants.inputs import OWNERS, run, serve_failing, serve_from
+from tests.client_sim.lab.mutants.inputs import (
+    OWNERS,
+    run,
+    serve_failing,
+    serve_from,
+    serve_with,
+)
 from tests.client_sim.lab.mutants.situations import NOON, PUBLIC, make_world
 
 OFFERING = Repository(START + 6 * DAY)
 OFFERING.offer()
 BROKEN = serve_failing((2,), OSError("timed out"))
+TAGGED = serve_with(b'ETag: "one"')
 STRANGE = serve_failing((2,), b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
 
 DEPENDING = {
@@ -120,3 +127,14 @@ def test_refused_connection_is_retried_after_a_message():
         asked.clear()
         run(make, INPUTS.but(steps=steps))
         assert len(asked) == times
+
+
+def test_changed_interval_stays_in_its_range():
+    """A phone polls every 4 to 8 hours, also if the time's rest by a number is leaked, or delay."""
+    for name in (
+        *("birth-minute", "phase-second", "tag-time", "zone-in-hours", "report-second"),
+        *("borrowed-time", "phase-number-around"),
+    ):
+        with case(name):
+            inputs = INPUTS.but(steps=("poll",) * 12, serve=TAGGED)
+            assert all(14_400 <= gap <= 28_800 for gap in run(find_mutant(name).make, inputs).gaps)
