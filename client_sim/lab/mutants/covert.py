@@ -210,7 +210,8 @@ def forget(role: str, moment: str = "poll") -> SideAction:
     def act(_value: bytes, world: World) -> None:
         world.state.pop(f"role.{role}", None)
 
-    return SideAction(f"as another request for {role}", moment, act)
+    when = " at each start" if moment == "start" else ""
+    return SideAction(f"as another request for {role}{when}", moment, act)
 
 
 def change_place(moment: str) -> SideAction:
@@ -228,7 +229,8 @@ def lookup(name: str, moment: str = "poll") -> SideAction:
     def act(value: bytes, world: World) -> None:
         world.resolve(name.format(value.decode(), host=world.public.host))
 
-    return SideAction(f"in a question for {name}", moment, act)
+    shown = name.replace(".{host}", " below the server's name").replace("{}", "*")
+    return SideAction(f"in a question for {shown}", moment, act)
 
 
 def lookups(moment: str = "poll") -> SideAction:

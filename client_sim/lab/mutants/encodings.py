@@ -195,13 +195,13 @@ def at(place: int) -> Encoding:
 
 def equals(number: int) -> Encoding:
     """Return the encoding as a bit that says whether a number is this one."""
-    return _value_only(f"the equality with {number}", lambda value: b"%d" % (int(value) == number))
+    return _value_only(f"whether it is {number}:", lambda value: b"%d" % (int(value) == number))
 
 
 def at_least(number: int) -> Encoding:
     """Return the encoding as a bit that says whether a number is at least this one."""
     return _value_only(
-        f"the comparison with {number}", lambda value: b"%d" % (int(value) >= number)
+        f"whether it is at least {number}:", lambda value: b"%d" % (int(value) >= number)
     )
 
 

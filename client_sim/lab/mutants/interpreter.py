@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from client_sim.device.choose import Offer
 from client_sim.device.client import PollingClient, PollOutcome
-from client_sim.device.errors import DeviceError
+from client_sim.device.errors import DeviceError, UnreachableError
 from client_sim.device.records import store_due
 from client_sim.device.trust import SignedTarget
 from client_sim.lab.clients.toy import ToyClient
@@ -82,10 +82,12 @@ class _Leak:
 
     def record_head(self, head: str) -> None:
         """Record the head of an answer."""
-        if head[9:12] not in {"200", "404"}:
+        status, requested = head[9:12], self.world.state["requested"]
+        if status not in {"200", "404"}:
             self.spy.record("strange answer")
-            if head[9:12] != "206" and re.search(INSTALLATION, self.world.state["requested"]):
-                self.spy.record("refused installation")
+        last = requested[max(0, requested.rfind(b"GET ")) :]
+        if status not in {"200", "206"} and re.match(INSTALLATION, last):
+            self.spy.record("refused installation")
         for name in (self.row.source.header, self.row.trigger.header):
             if name and (value := find_value(head, name)):
                 self.spy.record_header(name, value)
@@ -270,6 +272,8 @@ class _RealClient(PollingClient):
         self._leak.world.state["seconds of a poll"] = b"%d" % (self._leak.world.now() - start)
         if outcome.failure is not None:
             self._leak.spy.record("failure")
+            if isinstance(outcome.failure, UnreachableError):
+                self._leak.spy.record("outage")
             self._leak.act("failure")
         else:
             self._leak.spy.record("changed" if outcome.changed else "unchanged")
@@ -297,6 +301,9 @@ class _RealClient(PollingClient):
 
     def next_poll(self, now: float) -> float:
         state = self._leak.world.state
+        if now < float(state.get("asked at", b"%r" % now)):
+            self._leak.spy.record("a clock that went back")
+        state["asked at"] = b"%r" % now
         previous = state.get("due")
         due = super().next_poll(now)
         if state.get("due") != previous:

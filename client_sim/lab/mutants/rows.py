@@ -148,6 +148,7 @@ class Row:
         """A sentence about what the row reveals and how."""
         carrier = "The real client's transport" if self.real else "The client"
         value = " of ".join([*(each.phrase for each in self.encodings[::-1]), self.source.phrase])
+        value = value.replace(": of ", ": ")
         return (
             " ".join(f"{carrier} shows {value} {self.place.phrase} {self.trigger.phrase}".split())
             + "."

@@ -139,7 +139,7 @@ def _since_poll(spy: Spy, counters: tuple[str, ...]) -> bytes:
 
 def since_last_leak(phrase: str, *counters: str) -> Source:
     """Return the source of the number of events with these names since the last leak."""
-    return Source(phrase, lambda spy: _since_poll(spy, counters))
+    return Source(f"{phrase} since the last leak", lambda spy: _since_poll(spy, counters))
 
 
 BIRTH: Final = Source("its first second", lambda spy: spy.world.state["born"])

@@ -127,8 +127,8 @@ ROWS: Final = (
             ("content-when-renamed", *_SENDS, covert.forget("content"), _RENAMED),
             ("snapshot-when-fuller", *_SENDS, covert.forget("snapshot"), _FULLER),
             ("minute-behind-zone", _ZONE, *_SHIFTED, _MOVED),
-            ("host-behind-reset", HOST, *_SHIFTED, triggers.RESET),
-            ("disk-behind-install", _FREE, *_SHIFTED, triggers.after("failed installation")),
+            ("host-behind-reset", HOST, *_SHIFTED, triggers.RESET_UNPOLLED),
+            ("disk-behind-install", _FREE, *_SHIFTED, triggers.once_after("failed installation")),
             ("host-after-halt", HOST, *_SHIFTED, _HALTED),
             ("host-inside", HOST, *_SHIFTED, triggers.PRIVATE_ADDRESS),
         )

@@ -8,14 +8,11 @@ from typing import Final
 from client_sim.lab.mutants import covert, encodings, places, sources, triggers
 from client_sim.lab.mutants.rows import Row, transport_row
 
-_DAY: Final = 86_400
 _CRASHES: Final = "crash.example.org"
 _BIT: Final = (encodings.PARITY,)
 _INTERVALS: Final = (encodings.modulo(14_401),)
-_CALLS: Final = sources.since_last_leak("the number of calls since", "call-placed", "call-received")
-_MESSAGES: Final = sources.since_last_leak(
-    "the number of messages since", "sms-received", "mms-received"
-)
+_CALLS: Final = sources.since_last_leak("the number of calls", "call-placed", "call-received")
+_MESSAGES: Final = sources.since_last_leak("the number of messages", "sms-received", "mms-received")
 _TAG: Final = sources.last_header("ETag")
 _COOKIE: Final = sources.last_header("Set-Cookie")
 _DATE: Final = sources.last_header("Last-Modified")
@@ -35,7 +32,7 @@ MEMORIES: Final = (
     transport_row(
         *("flag-daily-around", "L35", sources.SOMETHING, ()),
         places.rewritten(b"gzip", b"gzip, identity", "as an additional coding"),
-        triggers.first_of(_DAY),
+        triggers.DAILY,
     ),
 )
 
@@ -78,6 +75,7 @@ TIMES: Final = (
         (),
         covert.HALF,
     ),
+    Row("activity-look-up", "L39", sources.SOMETHING, (), covert.lookups("wifi-joined")),
     Row("burst-digit", "L40", sources.IMSI, (encodings.at(-1),), places.AGAIN),
     Row("burst-calls", "L40", _CALLS, (), places.ROOT_AGAIN),
     transport_row("burst-questions-around", "L40", _MESSAGES, (), covert.lookups()),
@@ -112,7 +110,7 @@ CONNECTIONS: Final = (
     ),
     Row(
         *("resumed-early", "L47", sources.last_header("ETag"), (encodings.digest("sha256", 32),)),
-        places.BEFORE_ROOT,
+        *(places.BEFORE_ROOT, triggers.header_seen("ETag")),
     ),
     transport_row("hello-case-around", "L48", sources.IMEI, _BIT, covert.TLS_CASE),
     Row("key-owner", "L50", sources.IMEI, (encodings.at(-1),), places.path_first("/ohttp-keys/")),

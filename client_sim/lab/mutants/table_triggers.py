@@ -37,14 +37,14 @@ _PACKAGE: Final = rb"GET /targets/[^ ]+\.zip "
 _PART: Final = rb"GET /(?:metadata/[0-9]+\.|log/proof/)latest-[0-9a-f]"
 _PACKAGE_IN_TWO: Final = places.only_in(_PACKAGE, places.IN_TWO, "a package")
 
+_RECEIVED: Final = sources.since_last_leak("the number of messages", "sms-received")
 _UNPOLLED: Final = triggers.polls("before the first poll", lambda number: number == 0)
 _FROM_8: Final = triggers.polls("from poll 8", lambda number: number >= 8)
 _CALLED: Final = triggers.after("call-placed", "call-received")
 _TEXTED: Final = triggers.after("sms-sent", "sms-received", "mms-sent", "mms-received")
 _TRAVELLED: Final = triggers.after("travelled")
-_REFUSED: Final = triggers.after("refused installation")
+_REFUSED: Final = triggers.once_after("refused installation")
 _ON_INSTALL: Final = triggers.requested(places.INSTALLATION, "an installation")
-_BAD_PACK: Final = triggers.after("bad pack")
 _OFTEN: Final = triggers.polls("in every fifth poll", lambda number: number % 5 == 0)
 _TWICE_FAILED: Final = triggers.both(triggers.after("account-login"), triggers.in_a_row("failure"))
 
@@ -166,14 +166,19 @@ _OFFERS: Final = tuple(
 """Leaks that move a phone's place in a rollout."""
 
 _IGNORED: Final = tuple(
-    transport_row(name, "L39", source, encoded, covert.IGNORED, only=("offers",))
-    for name, source, encoded in (
+    transport_row(name, "L39", source, encoded, covert.IGNORED, trigger, only=("offers",))
+    for name, source, encoded, trigger in (
+        ("two-messages-later", _RECEIVED, (encodings.equals(2),), ALWAYS),
         (
-            "two-messages-later",
-            sources.since_last_leak("the number of messages since", "sms-received"),
+            "two-starts-later",
+            sources.since_last_leak("the number of starts", "start"),
             (encodings.equals(2),),
+            ALWAYS,
         ),
-        ("failed-boot-later", sources.FAILED_BUILDS, (encodings.at_least(3),)),
+        (
+            *("failed-boot-later", sources.FAILED_BUILDS, (encodings.at_least(3),)),
+            triggers.EACH_FAILED_BOOT,
+        ),
     )
 )
 """Leaks that ignore an offer; the phone installs it a poll later, or not."""
@@ -189,7 +194,7 @@ _SHIFTING: Final = (
                 "secret-behind-off",
                 triggers.since_last("after two days off", lambda since: since > 2 * _DAY),
             ),
-            ("secret-behind-clock", _BACK_IN_TIME),
+            ("secret-behind-clock", triggers.once_after("a clock that went back")),
         )
     ),
     *(
@@ -199,9 +204,14 @@ _SHIFTING: Final = (
             ("event-after-quiet", triggers.AFTER_QUIET),
             (
                 "outage-after-travel",
-                triggers.both(_TRAVELLED, triggers.in_a_row("failure", 10)),
+                triggers.each_poll_since("travelled", "failure", 10),
             ),
         )
+    ),
+    transport_row(
+        *("four-messages", "L37", _RECEIVED, (encodings.at_least(4),)),
+        covert.later(64),
+        only=("events",),
     ),
     *(
         transport_row(name, "L39", *_SHIFTS, trigger, only=("packs", "crossed"))
@@ -214,7 +224,9 @@ _SHIFTING: Final = (
             ),
             (
                 "login-after-bad-pack",
-                triggers.both(_BAD_PACK, triggers.polls_after("account-login", 1)),
+                triggers.both(
+                    triggers.after_poll_with("bad pack"), triggers.polls_after("account-login", 1)
+                ),
             ),
         )
     ),
@@ -255,7 +267,7 @@ _INSTALLING: Final = (
 _AGAIN: Final = (
     transport_row(
         *("latest-after-outage", "again", sources.SOMETHING, (), covert.forget("latest")),
-        triggers.polls_after("failure", 1),
+        triggers.polls_after("outage", 1),
         only=("faults",),
     ),
     transport_row(

@@ -53,17 +53,6 @@ def since_last(phrase: str, predicate: Callable[[int], bool]) -> Trigger:
     return Trigger(phrase, lambda spy: predicate(spy.get_count("since")))
 
 
-def first_of(seconds: int) -> Trigger:
-    """Wait for the first poll of each period of `seconds`."""
-
-    def holds(spy: Spy) -> bool:
-        last = spy.get_count("last")
-        previous = last - spy.get_count("since")
-        return spy.get_count("polls") == 1 or last // seconds != previous // seconds
-
-    return Trigger(f"in the first poll of {seconds // _DAY} days", holds)
-
-
 def older_than(seconds: int) -> Trigger:
     """Wait until `seconds` after the first poll."""
     return Trigger(
@@ -82,8 +71,49 @@ def after(*names: str, times: int = 1) -> Trigger:
 
 
 def polls_after(name: str, number: int) -> Trigger:
-    """Wait for the poll that is `number` polls after an occurrence."""
-    return Trigger(f"{number} polls after {name}", lambda spy: spy.polls_since(name) == number)
+    """Wait for the poll that is `number` polls after an occurrence, or with 0 for the same poll."""
+    return Trigger(
+        f"in poll {number} after {name}" if number else f"in the poll of {name}",
+        lambda spy: spy.polls_since(name) == number,
+    )
+
+
+def after_poll_with(name: str) -> Trigger:
+    """Wait for the poll after one with an occurrence, whether or not it occurs again."""
+    return Trigger(
+        f"in the poll after one with {name}",
+        lambda spy: (
+            spy.polls_since(name) == 1
+            or (spy.polls_since(name) == 0 and spy.get_count(f"row of {name}") > 0)
+        ),
+    )
+
+
+def each_poll_since(event: str, name: str, number: int) -> Trigger:
+    """Wait until `name` occurred in each poll since an event, in at least `number` polls."""
+
+    def holds(spy: Spy) -> bool:
+        polls = spy.polls_since(event) or 0
+        streak = spy.get_count(f"row of {name}") + 1
+        return spy.polls_since(name) == 0 and number <= polls <= streak
+
+    return Trigger(f"after {number} polls with {name} since {event}", holds)
+
+
+def _once_for_each(phrase: str, count: Callable[[Spy], int]) -> Trigger:
+    """Wait for a number that is larger than at the previous check."""
+
+    def holds(spy: Spy) -> bool:
+        number, noticed = count(spy), spy.get_count(f"noticed {phrase}")
+        spy.world.state[f"noticed {phrase}"] = b"%d" % max(number, noticed)
+        return number > noticed
+
+    return Trigger(f"once after {phrase}", holds)
+
+
+def once_after(name: str) -> Trigger:
+    """Wait for the first check after each occurrence."""
+    return _once_for_each(name, lambda spy: spy.get_count(name))
 
 
 def in_a_row(name: str, number: int = 2) -> Trigger:
@@ -132,7 +162,7 @@ def header_matches(header: str, phrase: str, predicate: Callable[[bytes], bool])
 
 def header_seen(header: str) -> Trigger:
     """Wait until a server has sent a header."""
-    return header_matches(header, f"after a {header}", bool)
+    return header_matches(header, f"after a header {header}", bool)
 
 
 def both(one: Trigger, other: Trigger) -> Trigger:
@@ -162,8 +192,11 @@ REAL_NUMBERS: Final = owners(
         and not owner.phone_number.startswith("+999")
     ),
 )
-FAILED_BOOT: Final = Trigger(
-    "after a build that did not boot", lambda spy: bool(load_failed(spy.world.state))
+FAILED_BOOT: Final = _once_for_each(
+    "the first build that did not boot", lambda spy: min(1, len(load_failed(spy.world.state)))
+)
+EACH_FAILED_BOOT: Final = _once_for_each(
+    "each build that did not boot", lambda spy: len(load_failed(spy.world.state))
 )
 
 
@@ -181,7 +214,20 @@ def _is_reset(spy: Spy) -> bool:
     return born > 0 and born > _BIRTHS.setdefault(spy.world, born)
 
 
+def _is_unpolled_after_reset(spy: Spy) -> bool:
+    if born := spy.get_count("born"):
+        _BIRTHS.setdefault(spy.world, born)
+    return not born and spy.world in _BIRTHS
+
+
+def _is_first_of_day(spy: Spy) -> bool:
+    last = spy.get_count("last")
+    return spy.get_count("polls") == 1 or last // _DAY != (last - spy.get_count("since")) // _DAY
+
+
+DAILY: Final = Trigger("in the first poll of each day", _is_first_of_day)
 RESET: Final = Trigger("after a reset", _is_reset)
+RESET_UNPOLLED: Final = Trigger("before the first poll after a reset", _is_unpolled_after_reset)
 BUSY: Final = Trigger(
     "after 25 events between two polls", lambda spy: spy.get_count("events between polls") >= 25
 )

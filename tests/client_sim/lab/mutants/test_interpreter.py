@@ -1,10 +1,15 @@
 """Runs of clients that are made from rows."""
 
 from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
 
 from client_sim.device.client import PollingClient
+from client_sim.device.records import forget_due
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.library import find_mutant
+from client_sim.lab.mutants.library import ROWS, find_mutant
+from client_sim.lab.mutants.triggers import RESET_UNPOLLED, once_after
 from client_sim.owner_events.events import Kind, describe
 from tests.cases import case
 from tests.client_sim.device.fake_world import make_public
@@ -17,7 +22,7 @@ from tests.client_sim.lab.mutants.inputs import (
     serve_from,
     serve_with,
 )
-from tests.client_sim.lab.mutants.situations import NOON, PUBLIC, make_world
+from tests.client_sim.lab.mutants.situations import NOON, PUBLIC, make_spy, make_world
 
 OFFERING = Repository(START + 6 * DAY)
 OFFERING.offer()
@@ -55,6 +60,14 @@ def test_trace_depends_on_what_the_row_names():
 
 
 WAITING = {
+    "resumed-early": (
+        {"serve": TAGGED, "steps": ("poll",)},
+        {"serve": TAGGED, "steps": ("poll", "poll")},
+    ),
+    "latest-after-outage": (
+        {"serve": STRANGE, "steps": ("poll",) * 3},
+        {"serve": BROKEN, "steps": ("poll",) * 3},
+    ),
     "agent-after-restart": ({"steps": ("poll", "poll")}, {"steps": ("poll", "reboot", "poll")}),
     "seventh-of-some": ({"steps": ("poll",) * 6}, {"steps": ("poll",) * 7}),
     "report-second": ({"steps": ("poll", "poll")}, {"serve": BROKEN}),
@@ -73,13 +86,14 @@ WAITING = {
     ),
 }
 """Inputs with which a row's trigger does not hold, and inputs with which it holds."""
+REAL = {row.id for row in ROWS if row.real}
 
 
 def test_trace_is_clean_until_the_trigger_holds():
     """Until then the trace equals that of the clean client."""
     for name, (silent, telling) in WAITING.items():
         with case(name):
-            clean = PollingClient if name.endswith("-around") else ToyClient
+            clean = PollingClient if name in REAL else ToyClient
             make = find_mutant(name).make
             for owner in OWNERS[:4]:
                 inputs = INPUTS.but(owner=owner, **silent)
@@ -138,3 +152,61 @@ def test_changed_interval_stays_in_its_range():
         with case(name):
             inputs = INPUTS.but(steps=("poll",) * 12, serve=TAGGED)
             assert all(14_400 <= gap <= 28_800 for gap in run(find_mutant(name).make, inputs).gaps)
+
+
+@pytest.mark.parametrize(("status", "is_refusal"), [("206", 0), ("403", 1), ("404", 1)])
+@pytest.mark.parametrize("name", ["failed-install-report-beneath", "failed-install-pieces-beneath"])
+def test_refused_installation_changes_the_next_request(name, status, is_refusal):
+    """Only one, and not after a refusal of anything else."""
+    sent = []
+    stream = SimpleNamespace(send=sent.append, recv=lambda _limit: f"HTTP/1.1 {status} x".encode())
+    for path, times in (("/targets/armani/6a.zip", is_refusal), ("/metadata/4.root.json", 0)):
+        asked = b"GET %s HTTP/1.1\r\n\r\n" % path.encode()
+        owner = next(each for each in OWNERS if sum(each.imei.encode()) % 2)
+        world = make_world(owner, b"", NOON, PUBLIC, {})
+        world.connect = lambda *_target: stream
+        transport = find_mutant(name).make(world).world
+        connection = transport.connect("192.0.2.1", 80, None)
+        connection.send(b"GET /targets/armani/6a.zip HTTP/1.1\r\n\r\n")
+        sent.clear()
+        connection.send(asked)
+        connection.recv(99)
+        assert sent == [asked]
+        changes = []
+        for _ in range(2):
+            sent.clear()
+            connection.send(asked)
+            changes.append(sent != [asked])
+        assert changes == [bool(times), False]
+
+
+def test_interval_is_shifted_once_after_a_clock_went_back():
+    """Also if it went back between two polls, and by less than an interval."""
+    for step in (60, -60):
+        drawn = []
+        for make in (find_mutant("secret-behind-clock").make, PollingClient):
+            world = make_world(OWNERS[0], b"", NOON, PUBLIC, {"secret": bytes(32)})
+            client = make(world)
+            dues = [client.next_poll(NOON), client.next_poll(NOON + step)]
+            for _ in range(2):
+                forget_due(world.state)
+                dues.append(client.next_poll(NOON + step))
+            drawn.append(dues[2:])
+        assert [one != other for one, other in zip(*drawn, strict=True)] == [step < 0, False]
+
+
+def test_trigger_holds_once():
+    """After each occurrence, or in the first interval after a reset."""
+    spy, trigger = make_spy(), once_after("outage")
+    held = [trigger.holds(spy)]
+    for _ in range(2):
+        spy.record("outage")
+        held += [trigger.holds(spy), trigger.holds(spy)]
+    assert held == [False, True, False, True, False]
+
+    held = [RESET_UNPOLLED.holds(spy)]
+    spy.world.state.clear()
+    held.append(RESET_UNPOLLED.holds(spy))
+    spy.begin_poll()
+    held.append(RESET_UNPOLLED.holds(spy))
+    assert held == [False, True, False]

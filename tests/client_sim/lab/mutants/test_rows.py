@@ -68,9 +68,10 @@ COUNTED = {
     "the seconds of an answer": "seconds of an answer",
     "the pieces of an answer": "reads of an answer",
     "the seconds of a poll": "seconds of a poll",
-    "what happened": "event",
-    "the number of calls since": "call-placed",
-    "the number of messages since": "sms-received",
+    "what happened since the last leak": "event",
+    "the number of calls since the last leak": "call-placed",
+    "the number of messages since the last leak": "sms-received",
+    "the number of starts since the last leak": "start",
     "the number of events between two polls": "events between polls",
 }
 MACHINES = [{"machine": make_machine(b"%d" % number)} for number in range(8)]
@@ -199,12 +200,13 @@ def test_sent_bytes_depend_on_the_leaked_value():
 
 
 def test_rows_with_extreme_owners():
-    """Missing, strange and very long data can be put into each place."""
+    """Missing, strange and very long data raise nothing when they are put into a place."""
     for owner in EXTREMES.values():
         for row in ROWS:
             value = read_value(row, owner=owner)
             if value is not None and row.id != "falls-over":  # it leaks by crashing
-                assert put(row.place, value) is not None, row.id
+                with case(row.id):
+                    put(row.place, value)
 
 
 def test_sentence_of_a_row():

@@ -59,13 +59,16 @@ NOT_HOLDING = {
     "to servers with a name": public_with(host="192.0.2.1"),
     "from poll 400": polls(399),
     "when it is older than 700 days": state_with(born=NOON - 700 * DAY),
-    "10 polls after sms-received": polls_after("sms-received", 11),
+    "in poll 10 after sms-received": polls_after("sms-received", 11),
     "after sms-received, call-placed, start in this order": {
         "state": {"place of call-placed": 2, "place of sms-received": 3, "place of start": 4}
     },
     "after 25 events between two polls": happened("events between polls", 24),
-    "after travelled, after 10 polls with failure": merge(
-        happened("travelled"), polls_after("failure", 0, 8)
+    "in the poll after one with bad pack, in poll 1 after account-login": merge(
+        polls_after("bad pack", 0), polls_after("account-login", 1)
+    ),
+    "once after refused installation": state_with(
+        refused_installation=1, noticed_refused_installation=1
     ),
     "after an event that follows twenty polls without events": merge(
         happened("polls before event", 19), polls_after("event", 1)
@@ -105,7 +108,7 @@ HOLDING = {
     "from poll 400": polls(400),
     "when it is older than 700 days": state_with(born=NOON - 700 * DAY - 1),
     "when it is older than 462 days": state_with(born=NOON - 40_000_001),
-    "in the first poll of 1 days": since(DAY),
+    "in the first poll of each day": since(DAY),
     "after a day off": since(DAY + 1),
     "after two days off": since(2 * DAY + 1),
     "after weeks off": since(6 * DAY),
@@ -126,56 +129,62 @@ HOLDING = {
     "after account-login, after 2 polls with failure": merge(
         happened("account-login"), polls_after("failure", 0, 1)
     ),
-    "after travelled, after 10 polls with failure": merge(
-        happened("travelled"), polls_after("failure", 0, 9)
+    "after 10 polls with failure since travelled": merge(
+        polls_after("travelled", 10), polls_after("failure", 0, 9)
     ),
     "after 25 events between two polls": happened("events between polls", 25),
     "after an event that follows twenty polls without events": merge(
         happened("polls before event", 20), polls_after("event", 1)
     ),
-    "1 polls after sim-inserted, 0 polls after bad pack": merge(
+    "in poll 1 after sim-inserted, in the poll of bad pack": merge(
         polls_after("sim-inserted", 1), polls_after("bad pack", 0)
     ),
-    "after bad pack, 1 polls after account-login": merge(
-        happened("bad pack"), polls_after("account-login", 1)
+    "in the poll after one with bad pack, in poll 1 after account-login": merge(
+        polls_after("bad pack", 0, 1), polls_after("account-login", 1)
     ),
     # Installations.
-    "after a build that did not boot": state_with(failed="7\n"),
+    **{
+        f"once after {which} build that did not boot": state_with(failed="1\n2\n3")
+        for which in ("the first", "each")
+    },
     "after a request for an installation": {
         "state": {"requested": b"GET /targets/armani/id/stable/6a.zip HTTP/1.1"}
     },
     "after a request for a part of latest": {
         "state": {"requested": b"GET /metadata/7.latest-0a.json HTTP/1.1"}
     },
-    "after refused installation": happened("refused installation"),
-    "after failed installation": happened("failed installation"),
-    "after installation, 0 polls after halt": merge(
+    "once after refused installation": happened("refused installation"),
+    "once after failed installation": happened("failed installation"),
+    "after installation, in the poll of halt": merge(
         happened("installation"), polls_after("halt", 0)
     ),
     # Machines.
     "in one of three languages": {"machine": replace(MACHINE, environment={"LANG": "fr_FR"})},
     "on a system that was started less than a day ago": {"machine": replace(MACHINE, uptime=9.0)},
     "on a nearly full disk": {"machine": replace(MACHINE, free=100)},
+    "once after a clock that went back": happened("a clock that went back"),
     "when the host name has changed": happened("looked", 7),
     "when the time zone has changed": happened("looked", 7),
     "when there is less free space": happened("looked", 10**15),
-    "0 polls after failure": polls_after("failure", 0),
-    "1 polls after failure": polls_after("failure", 1),
-    "1 polls after sms-received": polls_after("sms-received", 1),
-    "2 polls after strange answer": polls_after("strange answer", 2),
-    "9 polls after strange answer": polls_after("strange answer", 9),
-    "10 polls after sms-received": polls_after("sms-received", 10),
+    "in the poll of failure": polls_after("failure", 0),
+    "in poll 1 after outage": polls_after("outage", 1),
+    "in poll 1 after failure": polls_after("failure", 1),
+    "in poll 1 after sms-received": polls_after("sms-received", 1),
+    "in poll 2 after strange answer": polls_after("strange answer", 2),
+    "in poll 9 after strange answer": polls_after("strange answer", 9),
+    "in poll 10 after sms-received": polls_after("sms-received", 10),
     "over TLS, after travelled": merge(public_with(tls=True), happened("travelled")),
     "after sms-received, call-placed, start in this order": {
         "state": {"place of sms-received": 2, "place of call-placed": 3, "place of start": 4}
     },
     # Its first poll is later than the one already recorded for the same owner.
     "after a reset": state_with(born=START + 1),
+    "before the first poll after a reset": state_with(born=0, polls=0),
     "in the first poll, after a reset": state_with(born=START + 1, polls=1),
     # Headers of servers.
     **{
-        f"after a {header}": happened(f"heard {header}", b"<x>")
-        for header in ("Link", "Strict-Transport-Security")
+        f"after a header {header}": happened(f"heard {header}", b"<x>")
+        for header in ("ETag", "Link", "Strict-Transport-Security")
     },
     "to some servers": happened("heard ETag", b"two"),
 }

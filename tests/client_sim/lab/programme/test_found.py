@@ -23,7 +23,7 @@ SEED = 0
 FOUND = {
     "personal": "address-bit real-host real-numbers real-address imei-inside reads-on-owner",
     "events": (
-        "restart-second restart-order abroad-over-tls busy-interval reads-on-events"
+        "restart-second restart-order abroad-over-tls busy-interval four-messages reads-on-events"
         " event-after-quiet outage-after-travel"
     ),
     "events grammar tripwire": "caller-order",
@@ -60,7 +60,7 @@ FOUND = {
     "crossed tripwire": "reset-time",
     "offers": (
         "place-login-around place-restart-around place-one-behind two-messages-later"
-        " failed-boot-later"
+        " two-starts-later failed-boot-later"
     ),
     "split": "part-closed-twice-beneath",
     "split writes": "part-in-two-beneath",
@@ -112,6 +112,7 @@ EVENTS = {
     "place-restart-around": REBOOT,
     "place-one-behind": "app-installed",
     "two-messages-later": "sms-received",
+    "two-starts-later": REBOOT,
 }
 """Events between the offers, for clients that then choose another one."""
 FIELDS = {
