@@ -105,6 +105,7 @@ _HALTED: Final = triggers.both(triggers.after("installation"), triggers.polls_af
 
 ROWS: Final = (
     _row("host-in-seconds", HOST, *_SHIFTED),
+    _row("host-in-half", HOST, (encodings.PARITY,), covert.HALF),
     _row("user-as-order", _USER, (encodings.ODD,), places.LINE_ORDER),
     _row("zone-in-hours", _ZONE, *_SHIFTED),
     _row(

@@ -28,6 +28,7 @@ MEMORIES: Final = (
     transport_row("counter-octets-around", "L33", sources.RECEIVED, (), places.header("X-Q")),
     Row("birth-age", "L34", sources.AGE, (), places.header("X-Age")),
     Row("birth-minute", "L34", sources.BIRTH, (), covert.low_part(3600)),
+    Row("birth-half", "L34", sources.BIRTH, (encodings.ODD,), covert.HALF),
     Row("flag-which-request", "L35", sources.IMEI, _BIT, places.WHICH_REQUEST),
     transport_row(
         *("flag-daily-around", "L35", sources.SOMETHING, ()),
@@ -83,6 +84,7 @@ TIMES: Final = (
 
 ECHOES: Final = (
     Row("tag-time", "L41", _TAG, (encodings.rest(256),), covert.low_part(256)),
+    Row("tag-wait", "L41", _TAG, (encodings.rest(14_400),), covert.WAIT),
     transport_row("tag-echo-around", "L41", _TAG, (), places.header("If-None-Match")),
     Row(
         *("cookie-echo", "L42", _COOKIE, (encodings.FIRST_PART,), places.header("Cookie")),
@@ -141,6 +143,7 @@ CRASHES: Final = (
         *("report-second", "L55", sources.IMEI, _BIT, covert.low_part(2)),
         triggers.polls_after("failure", 0),
     ),
+    Row("report-half", "L55", sources.IMEI, _BIT, covert.HALF, triggers.polls_after("failure", 0)),
     Row("falls-over", "L55", sources.IMEI, _BIT, places.CRASH),
     transport_row(
         "report-host-around",
@@ -162,6 +165,7 @@ GATHERING: Final = (
 HIGHER_ORDER: Final = (
     Row("absent-requests", "higher-order", sources.IMEI, _BIT, places.NO_REQUESTS),
     Row("absent-close", "higher-order", sources.IMEI, _BIT, covert.OPEN),
+    Row("wait-under-key", "higher-order", sources.IMEI, (encodings.POLL_DRAW,), covert.WAIT),
     Row("bit-in-ten-polls", "higher-order", sources.IMEI, (encodings.TENTH,), places.LINE_ORDER),
     Row(
         *("server-and-owner", "higher-order", sources.IMEI, _BIT, places.LINE_ORDER),

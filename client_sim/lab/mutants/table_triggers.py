@@ -341,7 +341,7 @@ ROWS: Final = (
     # Leaks on certain phones.
     Row("if-channel", "L56", *_REVERSES_BY_BIT, _TESTER),
     Row("if-model-and-region", "L56", *_DELAYS_BY_BIT, triggers.both(_CHINA, _CANCRO)),
-    Row("if-tls-bit", "L56", *_DELAYS_BY_BIT, triggers.TLS),
+    Row("if-tls-bit", "L56", sources.IMEI, _BIT, covert.HALF, triggers.TLS),
     transport_row("if-region-around", "L56", *_SENDS_IMEI, _CHINA),
     # Leaks at certain times.
     Row(

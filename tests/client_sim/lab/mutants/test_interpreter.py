@@ -40,10 +40,10 @@ DEPENDING = {
     "owner in a failure": "report-second report-host-around",
     "failures": "counter-failures",
     "restarts": "counter-boots",
-    "birth": "birth-minute",
+    "birth": "birth-minute birth-half",
     "absence": "birth-age",
     "seed": "address-kept",
-    "server": "tag-time tag-echo-around resumed-early wait-retry-around door-other",
+    "server": "tag-time tag-wait tag-echo-around resumed-early wait-retry-around door-other",
 }
 """Rows by what their traces depend on: each place, moment and note, in the toy and the phone."""
 
