@@ -16,7 +16,6 @@ _BIT: Final = (encodings.PARITY,)
 _SENDS_IMEI: Final = (sources.IMEI, (), places.header("X-Device"))
 _REVERSES_LINES: Final = (sources.SOMETHING, (), places.LINE_ORDER)
 _REVERSES_BY_BIT: Final = (sources.IMEI, _BIT, places.LINE_ORDER)
-_DELAYS_BY_BIT: Final = (sources.IMEI, _BIT, covert.later(60))
 _CUTS_BY_BIT: Final = (sources.IMEI, _BIT, places.IN_TWO)
 
 _CHINA: Final = triggers.phones("in one region", lambda public: public.region == "cn")
@@ -340,7 +339,10 @@ ROWS: Final = (
     ),
     # Leaks on certain phones.
     Row("if-channel", "L56", *_REVERSES_BY_BIT, _TESTER),
-    Row("if-model-and-region", "L56", *_DELAYS_BY_BIT, triggers.both(_CHINA, _CANCRO)),
+    Row(
+        *("if-model-and-region", "L56", sources.IMEI, _BIT, covert.later(60)),
+        triggers.both(_CHINA, _CANCRO),
+    ),
     Row("if-tls-bit", "L56", sources.IMEI, _BIT, covert.HALF, triggers.TLS),
     transport_row("if-region-around", "L56", *_SENDS_IMEI, _CHINA),
     # Leaks at certain times.

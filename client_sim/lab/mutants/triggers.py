@@ -116,11 +116,11 @@ def once_after(name: str) -> Trigger:
     return _once_for_each(name, lambda spy: spy.get_count(name))
 
 
-def in_a_row(name: str, number: int = 2) -> Trigger:
-    """Wait for an occurrence in `number` consecutive polls."""
+def in_a_row(name: str) -> Trigger:
+    """Wait for an occurrence in two consecutive polls."""
     return Trigger(
-        f"after {number} polls with {name}",
-        lambda spy: spy.polls_since(name) == 0 and spy.get_count(f"row of {name}") >= number - 1,
+        f"after 2 polls with {name}",
+        lambda spy: spy.polls_since(name) == 0 and spy.get_count(f"row of {name}") > 0,
     )
 
 

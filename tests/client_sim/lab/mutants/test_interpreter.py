@@ -8,8 +8,9 @@ import pytest
 from client_sim.device.client import PollingClient
 from client_sim.device.records import forget_due
 from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.covert import later, low_part
 from client_sim.lab.mutants.library import ROWS, find_mutant
-from client_sim.lab.mutants.triggers import RESET_UNPOLLED, once_after
+from client_sim.lab.mutants.triggers import RESET_UNPOLLED, each_poll_since, once_after
 from client_sim.owner_events.events import Kind, describe
 from tests.cases import case
 from tests.client_sim.device.fake_world import make_public
@@ -152,6 +153,12 @@ def test_changed_interval_stays_in_its_range():
         with case(name):
             inputs = INPUTS.but(steps=("poll",) * 12, serve=TAGGED)
             assert all(14_400 <= gap <= 28_800 for gap in run(find_mutant(name).make, inputs).gaps)
+    for place in (low_part(2), low_part(256), low_part(3600), later(30), later(-30)):
+        for interval in (14_400, 14_401, 20_000, 28_799, 28_800):
+            for value in (b"0", b"1", b"255"):
+                with case(place.phrase, interval, value):
+                    changed = place.put(value, NOON + 0.25, NOON + 0.25 + interval)
+                    assert 14_400 <= changed - NOON - 0.25 <= 28_800
 
 
 @pytest.mark.parametrize(("status", "is_refusal"), [("206", 0), ("403", 1), ("404", 1)])
@@ -210,3 +217,24 @@ def test_trigger_holds_once():
     spy.begin_poll()
     held.append(RESET_UNPOLLED.holds(spy))
     assert held == [False, True, False]
+
+
+def test_outage_counts_from_the_last_journey():
+    """A poll that succeeds ends it, so that only another journey begins one."""
+    trigger = each_poll_since("travelled", "failure", 3)
+    for polls, holds in (
+        ("travelled failure failure failure", True),
+        ("travelled failure failure failure failure", True),
+        ("failure failure failure travelled failure failure", False),
+        ("travelled success failure failure failure", False),
+        ("travelled failure failure failure success", False),
+        ("travelled failure failure failure travelled failure", False),
+        ("failure failure failure", False),
+    ):
+        with case(polls):
+            spy = make_spy()
+            for name in polls.split():
+                if name != "travelled":
+                    spy.begin_poll()
+                spy.record(name)
+            assert trigger.holds(spy) == holds

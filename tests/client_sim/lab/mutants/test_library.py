@@ -25,7 +25,7 @@ def test_every_family_has_two_variants():
     assert len(set(ids)) == len(ids)
     for mutant in (*MUTANTS, *EQUIVALENTS):
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", mutant.id)
-        assert re.fullmatch(r"[A-Z].{20,}\.", mutant.leak)
+        assert re.fullmatch(r"[A-Z][^{}]{20,}\.", mutant.leak)
         assert find_mutant(mutant.id) is mutant
     assert find_mutant("nobody") is None
     assert {equivalent.family for equivalent in EQUIVALENTS} == {"equivalent"}

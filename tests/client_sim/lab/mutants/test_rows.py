@@ -218,4 +218,9 @@ def test_sentence_of_a_row():
     assert BY_ID["if-region-around"].leak == (
         "The real client's transport shows the IMEI in the header X-Device in one region."
     )
+    assert BY_ID["two-starts-later"].leak == (
+        "The real client's transport shows whether it is 2: the number of starts since the last"
+        " leak by ignoring an offer."
+    )
+    assert BY_ID["tables-at-start"].leak.endswith(" as another request for tables at each start.")
     assert make_mutant(BY_ID["kept-bits"]).only == ("timing",)

@@ -67,6 +67,9 @@ NOT_HOLDING = {
     "in the poll after one with bad pack, in poll 1 after account-login": merge(
         polls_after("bad pack", 0), polls_after("account-login", 1)
     ),
+    "after 10 polls with failure since travelled": merge(
+        polls_after("travelled", 3), polls_after("failure", 0, 12)
+    ),
     "once after refused installation": state_with(
         refused_installation=1, noticed_refused_installation=1
     ),
